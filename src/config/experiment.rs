@@ -1,0 +1,205 @@
+//! The checked experiment: everything that decides a run, and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+/// A whole experiment, section by section, as in the TOML file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Experiment {
+    /// Architecture.
+    pub model: ModelConfig,
+    /// Images.
+    pub data: DataConfig,
+    /// What happens to training images.
+    pub augment: AugmentConfig,
+    /// Update rule.
+    pub optim: OptimConfig,
+    /// Learning rate over time.
+    pub schedule: ScheduleConfig,
+    /// Batches, seed, precision.
+    pub train: TrainConfig,
+    /// What is measured, and when.
+    pub probe: ProbeConfig,
+    /// Thresholds of the crash detector.
+    pub crash: CrashConfig,
+}
+
+/// The architecture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// `vit`.
+    pub arch: String,
+    /// Side of the square input, pixels.
+    pub image_size: usize,
+    /// Classes K.
+    pub num_classes: usize,
+    /// Token width D.
+    pub dim: usize,
+    /// Encoder blocks.
+    pub depth: usize,
+    /// Attention heads; D must divide by it.
+    pub heads: usize,
+    /// Feed-forward width over D.
+    pub mlp_ratio: f64,
+    /// Stem in the paper's notation, e.g. `3Conv+3BN+3ReLU+1Proj`.
+    pub stem: String,
+    /// Strides: 4 numbers for conv stems, 1 for patchify; the product is the patch size. Empty: the stem's default.
+    pub strides: Vec<usize>,
+    /// Kernels; empty: [7, 3, 3, 8] for conv stems, the stride for patchify.
+    pub stem_kernels: Vec<usize>,
+    /// Channels of the stem's convolutions.
+    pub stem_width: usize,
+    /// `relu` or `gelu`.
+    pub stem_activation: String,
+    /// Whether the stem's convolutions (not the projection) have a bias.
+    pub stem_conv_bias: bool,
+    /// `mlp-gelu`, `mlp-relu`, `conv1d-bn-gelu` or `conv1d-gelu`.
+    pub ffn: String,
+    /// Whether a LayerNorm stands before the feed-forward part.
+    pub ffn_norm: bool,
+    /// Stochastic depth of the last block, 0..1.
+    pub drop_path: f64,
+}
+
+/// The images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder` or `random` (synthetic, for benchmarks).
+    pub kind: String,
+    /// File or folder; empty: the embedded set.
+    pub path: String,
+    /// Class-balanced share of the training images, (0, 1].
+    pub fraction: f64,
+    /// Decoding threads; 0: chosen by the machine.
+    pub workers: usize,
+}
+
+/// Augmentation of training images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// Zero-pad by so many pixels and crop back at random; 0: off.
+    pub pad_crop: usize,
+    /// Chance of a horizontal flip, 0..1.
+    pub hflip: f64,
+    /// Mixup α; 0: off.
+    pub mixup: f64,
+    /// CutMix α; 0: off. With mixup on too, each batch takes one of them by a fair coin.
+    pub cutmix: f64,
+    /// Label smoothing, 0..1.
+    pub label_smoothing: f64,
+    /// Mean per channel in 0..1; empty: the data set's own.
+    pub mean: Vec<f64>,
+    /// Deviation per channel in 0..1; empty: the data set's own.
+    pub std: Vec<f64>,
+}
+
+/// The update rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimConfig {
+    /// `adamw` or `sgd`.
+    pub kind: String,
+    /// Learning rate, before `lr_per` scaling.
+    pub lr: f64,
+    /// 0: `lr` as given; otherwise lr × batch / lr_per.
+    pub lr_per: usize,
+    /// Adam's β₁, β₂.
+    pub betas: [f64; 2],
+    /// Adam's ε.
+    pub eps: f64,
+    /// SGD's momentum.
+    pub momentum: f64,
+    /// Decoupled (AdamW) or L2 (SGD) decay; not on 1-D parameters, biases, pos_embed, cls_token.
+    pub weight_decay: f64,
+    /// Global L2 norm to clip gradients to; 0: off.
+    pub clip_grad: f64,
+    /// ρ of SAM; 0: off.
+    pub sam_rho: f64,
+    /// ASAM instead of SAM.
+    pub sam_adaptive: bool,
+}
+
+/// The learning rate over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleConfig {
+    /// `deit` (per epoch, with DeiT's lag of one), `cosine` (per step) or `constant` (per step after warm-up).
+    pub kind: String,
+    /// Passes over the training images; may be fractional.
+    pub epochs: f64,
+    /// Linear warm-up; may be fractional.
+    pub warmup_epochs: f64,
+    /// Where warm-up starts.
+    pub warmup_lr: f64,
+    /// Where the cosine ends.
+    pub min_lr: f64,
+}
+
+/// Batches, seed, precision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Images an optimiser step.
+    pub batch: usize,
+    /// Images a pass; 0: as large as fits. Gradients accumulate; BN statistics are per micro-batch.
+    pub micro_batch: usize,
+    /// Decides every random draw.
+    pub seed: u64,
+    /// `f32`.
+    pub precision: String,
+    /// Decay of the averaged weights; 0: off.
+    pub ema: f64,
+    /// `stop` or `continue`.
+    pub on_crash: String,
+    /// Epochs between evaluations on the test images; may be fractional.
+    pub eval_every: f64,
+    /// Steps between checkpoints; 0: at evaluations only.
+    pub checkpoint_every: usize,
+}
+
+/// Probes: layer-wise token similarity on a fixed batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeConfig {
+    /// Steps between probes; 0: only at the end.
+    pub every: usize,
+    /// Test images of the fixed probe batch.
+    pub images: usize,
+}
+
+/// Thresholds of the crash detector (architecture, section 8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrashConfig {
+    /// Losses in the running median m_t.
+    pub window: usize,
+    /// *Learned* means: best median ≤ this share of ln K.
+    pub learned_frac: f64,
+    /// *Diverged*: the median lies above its best by at least this share of what had been won …
+    pub diverged_frac: f64,
+    /// … and at least so much loss …
+    pub diverged_margin: f64,
+    /// … for so many steps.
+    pub diverged_steps: usize,
+    /// *Collapsed*: median within these shares of ln K …
+    pub collapsed_low: f64,
+    /// … upper end.
+    pub collapsed_high: f64,
+    /// … or one class takes more than this share of the predictions.
+    pub collapsed_class_frac: f64,
+    /// *Stuck*: never below this share of ln K.
+    pub stuck_frac: f64,
+    /// *Stuck* is not judged before so many steps.
+    pub stuck_steps: usize,
+    /// *Loss spike*: robust deviations above the median.
+    pub spike_mads: f64,
+    /// *Loss spike*: least rise, as a share of the median loss.
+    pub spike_frac: f64,
+    /// *Gradient explosion*: norm over its running median.
+    pub explosion_ratio: f64,
+    /// *Gradient explosion*: robust z of the log norm.
+    pub explosion_z: f64,
+}
