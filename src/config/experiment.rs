@@ -25,7 +25,7 @@ pub struct Experiment {
 }
 
 /// The architecture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
     /// `vit`.
@@ -63,7 +63,7 @@ pub struct ModelConfig {
 }
 
 /// The images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder` or `random` (synthetic, for benchmarks).
@@ -77,7 +77,7 @@ pub struct DataConfig {
 }
 
 /// Augmentation of training images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Zero-pad by so many pixels and crop back at random; 0: off.
@@ -97,7 +97,7 @@ pub struct AugmentConfig {
 }
 
 /// The update rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
     /// `adamw` or `sgd`.
@@ -123,7 +123,7 @@ pub struct OptimConfig {
 }
 
 /// The learning rate over time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
     /// `deit` (per epoch, with DeiT's lag of one), `cosine` (per step) or `constant` (per step after warm-up).
@@ -139,7 +139,7 @@ pub struct ScheduleConfig {
 }
 
 /// Batches, seed, precision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     /// Images an optimiser step.
@@ -161,7 +161,7 @@ pub struct TrainConfig {
 }
 
 /// Probes: layer-wise token similarity on a fixed batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
     /// Steps between probes; 0: only at the end.
@@ -171,7 +171,7 @@ pub struct ProbeConfig {
 }
 
 /// Thresholds of the crash detector (architecture, section 8).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrashConfig {
     /// Losses in the running median m_t.
