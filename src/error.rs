@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line does not make sense. Exit code 2.
-    #[error("{what}{}", hint(.hint))]
+    #[error("{what}{}", advice(.hint))]
     Usage {
         /// What is wrong with it.
         what: String,
@@ -20,7 +20,7 @@ pub enum Error {
         hint: String,
     },
     /// A config key, value or combination is impossible. Exit code 3.
-    #[error("{at}{what}{}", hint(.hint))]
+    #[error("{at}{what}{}", advice(.hint))]
     Config {
         /// Where: `file.toml:12: ` or `--set model.heads: `; may be empty.
         at: String,
@@ -30,7 +30,7 @@ pub enum Error {
         hint: String,
     },
     /// Two shapes that do not fit an operation. Exit code 3.
-    #[error("{op}: {what}{}", hint(.hint))]
+    #[error("{op}: {what}{}", advice(.hint))]
     Shape {
         /// Op or layer, e.g. `matmul` or `patch_embed.conv.3`.
         op: String,
@@ -40,7 +40,7 @@ pub enum Error {
         hint: String,
     },
     /// An image set is missing, truncated or corrupt. Exit code 3.
-    #[error("{}: {what}{}", .path.display(), hint(.hint))]
+    #[error("{}: {what}{}", .path.display(), advice(.hint))]
     Data {
         /// File or folder.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum Error {
         hint: String,
     },
     /// A checkpoint, weights or run file cannot be used. Exit code 3.
-    #[error("{}: {what}{}", .path.display(), hint(.hint))]
+    #[error("{}: {what}{}", .path.display(), advice(.hint))]
     File {
         /// The file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum Error {
         hint: String,
     },
     /// No adapter, or its limits are too small for the model. Exit code 4.
-    #[error("{what}{}", hint(.hint))]
+    #[error("{what}{}", advice(.hint))]
     Device {
         /// What the adapter lacks, with both numbers.
         what: String,
@@ -82,7 +82,7 @@ pub enum Error {
     Internal(String),
 }
 
-fn hint(hint: &str) -> String {
+fn advice(hint: &str) -> String {
     if hint.is_empty() { String::new() } else { format!("; {hint}") }
 }
 

@@ -1,0 +1,76 @@
+//! Regions: named memory that outlives a step. Everything else lives in the plan's arenas.
+
+/// A stretch of persistent device memory, in 4-byte words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Region {
+    /// All trained parameters, decayed ones first, each aligned to 64 words.
+    Params,
+    /// Their gradients, at the same offsets.
+    Grads,
+    /// Gradients of one micro-batch, before they are added to `Grads`.
+    MicroGrads,
+    /// First moment (AdamW) or momentum (SGD), at the same offsets.
+    Momentum,
+    /// Second moment (AdamW), at the same offsets.
+    Variance,
+    /// Averaged parameters, at the same offsets.
+    Ema,
+    /// Parameters before SAM's ascent, at the same offsets.
+    Backup,
+    /// Running statistics of every BatchNorm.
+    Stats,
+    /// Averaged running statistics.
+    EmaStats,
+    /// Images of one micro-batch, [B, S, S, 3].
+    Images,
+    /// Soft targets of one micro-batch, [B, K].
+    Targets,
+    /// Logits of one micro-batch, [B, K].
+    Logits,
+    /// Numbers of recent steps, [`crate::metric::record::SLOTS`] slots of [`crate::metric::record::SLOT_LEN`] words.
+    Ring,
+    /// Sums over an evaluation, same layout as one slot of the ring.
+    Totals,
+    /// Gradient norm, clip factor, non-finite flag of the current step.
+    Norm,
+    /// Layer-wise token similarity, [layers, B].
+    Similarity,
+}
+
+impl Region {
+    /// Every region, in order.
+    pub const ALL: [Region; 16] = [
+        Region::Params,
+        Region::Grads,
+        Region::MicroGrads,
+        Region::Momentum,
+        Region::Variance,
+        Region::Ema,
+        Region::Backup,
+        Region::Stats,
+        Region::EmaStats,
+        Region::Images,
+        Region::Targets,
+        Region::Logits,
+        Region::Ring,
+        Region::Totals,
+        Region::Norm,
+        Region::Similarity,
+    ];
+}
+
+/// Where in a region a value lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The region.
+    pub region: Region,
+    /// First word.
+    pub offset: usize,
+}
+
+impl Place {
+    /// Word `offset` of `region`.
+    pub fn new(region: Region, offset: usize) -> Self {
+        Self { region, offset }
+    }
+}

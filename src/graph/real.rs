@@ -1,0 +1,291 @@
+//! Element types (f32: the devices; f64: the oracle) and the numbers that change from step to step.
+
+use std::fmt::Debug;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// A float the definitions are written in.
+pub trait Real:
+    Copy
+    + Default
+    + Debug
+    + PartialOrd
+    + Send
+    + Sync
+    + Sum
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+    + 'static
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// The nearest value.
+    fn of(value: f64) -> Self;
+    /// Widened.
+    fn to_f64(self) -> f64;
+    /// √x.
+    fn sqrt(self) -> Self;
+    /// eˣ. f32: a polynomial good to 2 ulp that compilers vectorise; underflows to 0 below −87.
+    fn exp(self) -> Self;
+    /// ln x.
+    fn ln(self) -> Self;
+    /// erf x. f32: absolute error below 2e-7, vectorised by compilers.
+    fn erf(self) -> Self;
+    /// |x|.
+    fn abs(self) -> Self;
+    /// The larger; a NaN on either side may win or lose.
+    fn max(self, other: Self) -> Self;
+    /// Whether neither infinite nor NaN, by the exponent bits.
+    fn is_finite_bits(self) -> bool;
+    /// `dst[m, n] = alpha·lhs[m, k]·rhs[k, n] + beta·dst`.
+    ///
+    /// # Safety
+    /// Every element that the sizes and strides reach must be valid, and `dst` must not overlap the others.
+    unsafe fn gemm(call: GemmCall<Self>);
+}
+
+/// Arguments of a matrix product; strides in elements.
+#[derive(Clone, Copy, Debug)]
+pub struct GemmCall<T> {
+    /// Rows, columns and inner length.
+    pub sizes: [usize; 3],
+    /// Destination, with row and column stride.
+    pub dst: (*mut T, isize, isize),
+    /// Left factor, with row and column stride.
+    pub lhs: (*const T, isize, isize),
+    /// Right factor, with row and column stride.
+    pub rhs: (*const T, isize, isize),
+    /// Factor on the product.
+    pub alpha: T,
+    /// Whether to add to what `dst` holds.
+    pub accumulate: bool,
+    /// Threads; 1: the calling one only.
+    pub threads: usize,
+}
+
+macro_rules! gemm_of {
+    ($real:ty) => {
+        unsafe fn gemm(call: GemmCall<Self>) {
+            let [m, n, k] = call.sizes;
+            let parallelism = if call.threads > 1 {
+                gemm::Parallelism::Rayon(call.threads)
+            } else {
+                gemm::Parallelism::None
+            };
+            // SAFETY: the caller vouches for every pointer, size and stride.
+            unsafe {
+                gemm::gemm::<$real>(
+                    m,
+                    n,
+                    k,
+                    call.dst.0,
+                    call.dst.2,
+                    call.dst.1,
+                    call.accumulate,
+                    call.lhs.0,
+                    call.lhs.2,
+                    call.lhs.1,
+                    call.rhs.0,
+                    call.rhs.2,
+                    call.rhs.1,
+                    1.0,
+                    call.alpha,
+                    false,
+                    false,
+                    false,
+                    parallelism,
+                );
+            }
+        }
+    };
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        exp_f32(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        f32::ln(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        erf_f32(self)
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f32::abs(self)
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
+    #[inline(always)]
+    fn is_finite_bits(self) -> bool {
+        self.to_bits() & 0x7F80_0000 != 0x7F80_0000
+    }
+    gemm_of!(f32);
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        f64::exp(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        f64::ln(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f64::abs(self)
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
+    #[inline(always)]
+    fn is_finite_bits(self) -> bool {
+        self.to_bits() & 0x7FF0_0000_0000_0000 != 0x7FF0_0000_0000_0000
+    }
+    gemm_of!(f64);
+}
+
+/// eˣ by Cody–Waite reduction and a degree-6 polynomial (coefficients of the Taylor-like minimax
+/// used since Cephes' `expf`); branch-free, so that loops over it vectorise. NaN stays NaN.
+#[inline(always)]
+fn exp_f32(x: f32) -> f32 {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    // ln 2 in two parts, so that n·LN2_HIGH is exact for |n| ≤ 2¹⁰.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = if x > 88.722 { 88.722 } else { x };
+    let clamped = if clamped < -87.336 { -87.336 } else { clamped };
+    let n = (clamped * LOG2_E + ROUND) - ROUND;
+    let r = clamped - n * LN2_HIGH - n * LN2_LOW;
+    let mut p = 1.987_569_2e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 5.0e-1;
+    let e = p * r * r + r + 1.0;
+    // SAFETY-free conversion: n is an integer in −126..=128, NaN becomes 0 and is restored by `e`.
+    let half = (n as i32) >> 1;
+    let scale_low = f32::from_bits(((half + 127) << 23) as u32);
+    let scale_high = f32::from_bits((((n as i32) - half + 127) << 23) as u32);
+    let result = e * scale_low * scale_high;
+    let result = if x < -87.336 { 0.0 } else { result };
+    if x > 88.722 { f32::INFINITY } else { result }
+}
+
+/// erf by Abramowitz & Stegun 7.1.26-like rational forms is only good to 1.5e-7 relative to 1; this
+/// takes the odd Taylor-fitted rational of |x| < 1 and 1 − erfc beyond, both branch-free.
+#[inline(always)]
+fn erf_f32(x: f32) -> f32 {
+    let a = if x < 0.0 { -x } else { x };
+    // |x| ≤ 1: x·P(x²), minimax on [0, 1].
+    let s = x * x;
+    let mut p = 7.853_861_4e-5;
+    p = p * s - 8.010_194e-4;
+    p = p * s + 5.188_327_3e-3;
+    p = p * s - 2.685_381_2e-2;
+    p = p * s + 1.128_358_5e-1;
+    p = p * s - 3.761_262_5e-1;
+    p = p * s + 1.128_379_2;
+    let small = x * p;
+    // |x| > 1: 1 − exp(−x²)·Q(1/(1 + p·x)), Abramowitz & Stegun 7.1.26; error 1.5e-7 absolute.
+    let t = 1.0 / (1.0 + 0.327_591_1 * a);
+    let mut q = 1.061_405_4;
+    q = q * t - 1.453_152;
+    q = q * t + 1.421_413_7;
+    q = q * t - 0.284_496_74;
+    q = q * t + 0.254_829_6;
+    let large = 1.0 - q * t * exp_f32(-s);
+    let large = if x < 0.0 { -large } else { large };
+    if a <= 1.0 { small } else { large }
+}
+
+/// Numbers that change from step to step: one small buffer, never part of a plan.
+///
+/// The layout is that of `Scalars` in `shaders/lib/scalars.wgsl` (compared by a test).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Scalars {
+    /// Folded seed of every draw on the device.
+    pub seed: u32,
+    /// Optimiser step, from 0.
+    pub step: u32,
+    /// Distinguishes the passes of one step: micro-batch and, for SAM, which pass.
+    pub draw: u32,
+    /// Slot of the ring this step reports to.
+    pub ring_slot: u32,
+    /// Micro-batch within the step; 0 clears what the others add to.
+    pub micro: u32,
+    /// 1: this pass reports loss and accuracy (SAM's second pass does not).
+    pub report: u32,
+    /// Learning rate of this step.
+    pub lr: f32,
+    /// Decay of this step, for the decayed group.
+    pub weight_decay: f32,
+    /// 1 − β₁ᵗ.
+    pub bias_correction1: f32,
+    /// 1 − β₂ᵗ.
+    pub bias_correction2: f32,
+    /// Momentum of running statistics; 0 leaves them alone.
+    pub bn_momentum: f32,
+    /// Largest gradient norm; 0: no clipping.
+    pub clip_norm: f32,
+    /// Factor on the loss gradient: 1 / micro-batches.
+    pub loss_scale: f32,
+    /// SAM's ρ.
+    pub sam_rho: f32,
+    /// Decay of the averaged weights in this step.
+    pub ema_decay: f32,
+    /// Images of the micro-batch that count (the rest is padding).
+    pub valid: f32,
+}
