@@ -125,9 +125,7 @@ impl Error {
     /// The same error with the place it came from, when it is a config error without one.
     pub fn located(self, place: impl Into<String>) -> Self {
         match self {
-            Self::Config { at, what, hint } if at.is_empty() => {
-                Self::Config { at: format!("{}: ", place.into()), what, hint }
-            }
+            Self::Config { at, what, hint } if at.is_empty() => Self::Config { at: format!("{}: ", place.into()), what, hint },
             other => other,
         }
     }

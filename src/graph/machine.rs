@@ -1,0 +1,53 @@
+//! What runs a plan: the processor or an adapter, behind one interface.
+
+use super::place::{Place, Region};
+use super::plan::{Layout, Plan};
+use super::real::Scalars;
+use crate::error::Result;
+
+/// Handle of a plan that a machine has made ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanId(pub usize);
+
+/// The first op that produced a non-finite number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// Where in the model, with the op: `blocks.3.attn attention.forward`.
+    pub op: String,
+    /// What it read or wrote: `parameters`, `output 0`.
+    pub what: String,
+}
+
+/// A device that holds the regions and runs plans on them.
+pub trait Machine: Send {
+    /// Name for people and files: `cpu (2 threads)` or the adapter's.
+    fn describe(&self) -> String;
+
+    /// What plans for this machine must keep to.
+    fn layout(&self) -> Layout;
+
+    /// Makes a plan ready: buffers, pipelines, bind groups.
+    fn load(&mut self, plan: Plan) -> Result<PlanId>;
+
+    /// Runs a plan once. May return before it is done.
+    fn run(&mut self, plan: PlanId, scalars: &Scalars) -> Result<()>;
+
+    /// Writes words into a region.
+    fn upload(&mut self, place: Place, words: &[f32]) -> Result<()>;
+
+    /// Reads words of a region; waits for everything before it.
+    fn download(&mut self, place: Place, len: usize) -> Result<Vec<f32>>;
+
+    /// Asks for words of a region as they will be after everything run so far; they come through
+    /// [`Machine::collect`] with this tag.
+    fn request(&mut self, tag: u64, place: Place, len: usize) -> Result<()>;
+
+    /// What has arrived, in the order of the requests. With `wait`: everything asked for.
+    fn collect(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>>;
+
+    /// Runs a plan step by step and names the first op with a non-finite output.
+    fn find_non_finite(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Option<Culprit>>;
+
+    /// Words of a region.
+    fn region_len(&self, region: Region) -> usize;
+}

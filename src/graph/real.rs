@@ -12,6 +12,7 @@ pub trait Real:
     + PartialOrd
     + Send
     + Sync
+    + bytemuck::Pod
     + Sum
     + Add<Output = Self>
     + Sub<Output = Self>
@@ -76,11 +77,7 @@ macro_rules! gemm_of {
     ($real:ty) => {
         unsafe fn gemm(call: GemmCall<Self>) {
             let [m, n, k] = call.sizes;
-            let parallelism = if call.threads > 1 {
-                gemm::Parallelism::Rayon(call.threads)
-            } else {
-                gemm::Parallelism::None
-            };
+            let parallelism = if call.threads > 1 { gemm::Parallelism::Rayon(call.threads) } else { gemm::Parallelism::None };
             // SAFETY: the caller vouches for every pointer, size and stride.
             unsafe {
                 gemm::gemm::<$real>(

@@ -1,1 +1,9 @@
-//! (under construction)
+//! One file an op: shape rule, adjoint, cost, kernel launch.
+//!
+//! Each has three siblings of its name: the definition in `cpu/`, the kernel in `shaders/ops/`, the
+//! test in `tests/ops/`.
+
+/// Sums and multiples of values of one shape.
+pub mod elementwise;
+/// Layer normalisation.
+pub mod layernorm;
