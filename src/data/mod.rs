@@ -1,1 +1,135 @@
-//! (under construction)
+//! Image sets and the loader that turns them into batches.
+//!
+//! [`open`] reads a set by its kind and gives a [`Split`]; a [`loader::Loader`] makes batches of
+//! it, as a pure function of the step; a [`prefetch::Prefetch`] makes them ahead of need on
+//! threads. A new kind of set is one file and one line in [`KINDS`].
+
+/// Memory of decoded images, bounded.
+pub mod cache;
+/// CIFAR-10 and CIFAR-100 in their binary form.
+pub mod cifar;
+/// One half of an image set: labels, names, images.
+pub mod dataset;
+/// Class folders of JPEG, PNG and WebP files.
+pub mod folder;
+/// MNIST and Fashion-MNIST in their IDX form, and the embedded set.
+pub mod idx;
+/// Batches as a pure function of the step.
+pub mod loader;
+/// Batches made ahead of need, on threads.
+pub mod prefetch;
+/// Synthetic images for benchmarks.
+pub mod random;
+/// Images of any size to the size the model wants.
+pub mod resize;
+/// Class-balanced, nested subsets.
+pub mod subset;
+
+use std::sync::Arc;
+
+use crate::config::experiment::{DataConfig, ModelConfig};
+use crate::error::{Error, Result};
+pub use dataset::Dataset;
+
+/// What a reader is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The section `[data]`.
+    pub config: &'a DataConfig,
+    /// Side of the model's input, pixels.
+    pub side: usize,
+    /// Classes of the model.
+    pub num_classes: usize,
+}
+
+/// Reads the set of one kind.
+pub type Reader = fn(&Request) -> Result<(Dataset, Dataset)>;
+
+/// Every kind of set: its name in `data.kind`, and its reader.
+pub const KINDS: &[(&str, Reader)] = &[
+    ("fashion-mnist", idx::open_fashion_mnist),
+    ("mnist", idx::open_mnist),
+    ("cifar10", cifar::open_cifar10),
+    ("cifar100", cifar::open_cifar100),
+    ("folder", folder::open),
+    ("random", random::open),
+];
+
+/// An image set: what is trained on and what is tested on.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// Training images, after `data.fraction`.
+    pub train: Arc<Dataset>,
+    /// Test images.
+    pub test: Arc<Dataset>,
+}
+
+impl Split {
+    /// The content of the whole set (before `data.fraction`) as 16 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        format!("{:016x}", self.train.hash ^ self.test.hash.rotate_left(1))
+    }
+}
+
+/// Opens the set that `data` names, for a model as in `model`.
+///
+/// Errors: an unknown kind, a fraction outside (0, 1], files that are missing or corrupt, or a
+/// number of classes other than the model's.
+pub fn open(data: &DataConfig, model: &ModelConfig) -> Result<Split> {
+    let (kind, read) = KINDS
+        .iter()
+        .find(|(kind, _)| *kind == data.kind)
+        .ok_or_else(|| unknown_kind(&data.kind))?;
+    subset::check_fraction(data.fraction)?;
+    let request = Request {
+        config: data,
+        side: model.image_size,
+        num_classes: model.num_classes,
+    };
+    let (train, test) = read(&request)?;
+    let found = train.num_classes();
+    if found != model.num_classes {
+        let what = format!(
+            "model.num_classes = {}, but {kind} has {found}",
+            model.num_classes
+        );
+        return Err(Error::config(
+            what,
+            format!("set model.num_classes = {found}"),
+        ));
+    }
+    let train = if data.fraction < 1.0 {
+        train.subset(data.fraction)
+    } else {
+        train
+    };
+    Ok(Split {
+        train: Arc::new(train),
+        test: Arc::new(test),
+    })
+}
+
+fn unknown_kind(kind: &str) -> Error {
+    let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+    let nearest = names
+        .iter()
+        .max_by(|a, b| strsim::jaro(a, kind).total_cmp(&strsim::jaro(b, kind)))
+        .expect("KINDS is not empty");
+    Error::config(
+        format!("data.kind = \"{kind}\" is not known"),
+        format!(
+            "did you mean \"{nearest}\"? All kinds: {}",
+            names.join(", ")
+        ),
+    )
+}
+
+/// FNV-1a over `bytes`, going on from `hash`; start with [`HASH_START`].
+pub fn hash_bytes(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+/// The offset basis of FNV-1a.
+pub const HASH_START: u64 = 0xCBF2_9CE4_8422_2325;
