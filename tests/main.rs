@@ -1,1 +1,2 @@
 
+mod run_store;

@@ -1,0 +1,21 @@
+//! Commands: the only way into a running session.
+
+use serde::{Deserialize, Serialize};
+
+/// What a person asks of a running session; obeyed between two steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Wait after the step under way.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Make one step, then wait.
+    Step,
+    /// Write a checkpoint and end.
+    Stop,
+    /// Write a checkpoint and go on.
+    Checkpoint,
+    /// Replace the schedule by this constant learning rate.
+    SetLr(f64),
+}

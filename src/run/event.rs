@@ -1,0 +1,231 @@
+//! Events: the only way out of a running session.
+//!
+//! Plain data, the same for live, recorded and imported runs. Steps count from 1: step s is the
+//! s-th optimiser step, and a checkpoint at s holds the state after it. Events of one kind come in
+//! order of their steps; a step's numbers are read back late, so a `Step` may follow an `Eval` or a
+//! `Checkpoint` of a later step.
+
+use serde::{Deserialize, Serialize};
+
+use super::alarm::{Alarm, Crash, Level, Verdict};
+use super::number;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The session begins, or begins again after [`Event::Resumed`].
+    Started(Started),
+    /// The recorded run goes on from a checkpoint.
+    Resumed(Resumed),
+    /// One optimiser step.
+    Step(StepStat),
+    /// An evaluation on the test images.
+    Eval(Eval),
+    /// A probe of the fixed batch.
+    Probe(Probe),
+    /// A checkpoint was written.
+    Checkpoint(Checkpoint),
+    /// The learning rate was changed by hand.
+    LrChanged(LrChanged),
+    /// The session is over.
+    Ended(Ended),
+    /// The crash detector speaks; its own `type` field names the kind.
+    #[serde(untagged)]
+    Alarm(Alarm),
+}
+
+/// What a run is, as far as a screen needs it before the first step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Steps already made: 0, or the step of the checkpoint.
+    pub step: u64,
+    /// Name given by the user.
+    pub name: String,
+    /// Trainable numbers.
+    pub params: u64,
+    /// Device and adapter, e.g. `cpu (8 threads)`.
+    pub device: String,
+    /// Classes K; ln K is the loss of the uniform guess.
+    pub num_classes: usize,
+    /// Steps of the whole schedule.
+    pub total_steps: u64,
+    /// Steps of one epoch.
+    pub steps_per_epoch: u64,
+    /// Steps of the warm-up.
+    pub warmup_steps: u64,
+}
+
+/// A run that goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Step of the checkpoint.
+    pub step: u64,
+    /// Recorded steps after it, which were cut off.
+    pub cut_steps: u64,
+}
+
+/// The numbers of one optimiser step, before its update.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepStat {
+    /// Counts from 1.
+    pub step: u64,
+    /// Epochs done before this step, fractional.
+    #[serde(with = "number")]
+    pub epoch: f64,
+    /// Training loss of the batch.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Learning rate of the update.
+    #[serde(with = "number")]
+    pub lr: f64,
+    /// Global L2 norm of the gradients, before clipping.
+    #[serde(with = "number")]
+    pub grad_norm: f64,
+    /// Training speed.
+    #[serde(with = "number")]
+    pub images_per_sec: f64,
+    /// The device met a non-finite loss, gradient or parameter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub non_finite: bool,
+    /// Share of the batch's predictions that the most frequent class takes, 0..1.
+    #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
+    pub modal_frac: Option<f64>,
+    /// Share of the batch predicted right, 0..1.
+    #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+}
+
+/// An evaluation on the test images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Eval {
+    /// Steps made before it.
+    pub step: u64,
+    /// Mean cross-entropy.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Share predicted right, 0..1.
+    #[serde(with = "number")]
+    pub top1: f64,
+    /// Share with the right class among the five likeliest, 0..1.
+    #[serde(with = "number")]
+    pub top5: f64,
+}
+
+/// A probe of the fixed batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Steps made before it.
+    pub step: u64,
+    /// Mean cosine similarity of the patch tokens: stem output, after position embedding, each block.
+    #[serde(with = "number::list")]
+    pub cossim: Vec<f64>,
+}
+
+/// A checkpoint on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Steps made before it.
+    pub step: u64,
+    /// File, relative to the run folder.
+    pub path: String,
+}
+
+/// The learning rate was changed by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LrChanged {
+    /// Steps made before it.
+    pub step: u64,
+    /// The new learning rate.
+    #[serde(with = "number")]
+    pub lr: f64,
+}
+
+/// The session is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Steps made.
+    pub step: u64,
+    /// How it ended.
+    pub status: Status,
+    /// What the detector makes of the whole run.
+    pub verdict: Verdict,
+    /// The first fatal alarm.
+    pub crash: Option<Crash>,
+}
+
+/// Where a run is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Steps are being made.
+    #[default]
+    Running,
+    /// It came to its planned end.
+    Finished,
+    /// A fatal alarm ended it.
+    Crashed,
+    /// It was stopped before its planned end.
+    Interrupted,
+}
+
+impl Status {
+    /// The name in run files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Crashed => "crashed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl Event {
+    /// The step an event belongs to.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Started(event) => event.step,
+            Self::Resumed(event) => event.step,
+            Self::Step(event) => event.step,
+            Self::Eval(event) => event.step,
+            Self::Probe(event) => event.step,
+            Self::Checkpoint(event) => event.step,
+            Self::LrChanged(event) => event.step,
+            Self::Ended(event) => event.step,
+            Self::Alarm(event) => event.step,
+        }
+    }
+
+    /// How bad it is; everything but alarms is for the record.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Alarm(alarm) => alarm.level,
+            _ => Level::Info,
+        }
+    }
+
+    /// One sentence for people.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Started(event) => format!(
+                "training starts on {}: {} parameters, {} steps",
+                event.device, event.params, event.total_steps
+            ),
+            Self::Resumed(event) => {
+                format!("goes on from step {}; {} later steps cut off", event.step, event.cut_steps)
+            }
+            Self::Step(event) => format!("loss {}", number::short(event.loss)),
+            Self::Eval(event) => {
+                format!("top-1 {:.1} %, loss {}", 100.0 * event.top1, number::short(event.loss))
+            }
+            Self::Probe(event) => format!("similarity of {} layers", event.cossim.len()),
+            Self::Checkpoint(event) => format!("checkpoint written to {}", event.path),
+            Self::LrChanged(event) => {
+                format!("learning rate set to {} by hand", number::short(event.lr))
+            }
+            Self::Ended(event) => format!("{}, {}", event.status.name(), event.verdict.name()),
+            Self::Alarm(alarm) => alarm.why.clone(),
+        }
+    }
+}

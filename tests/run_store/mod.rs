@@ -1,0 +1,4 @@
+//! A run as data: events and their numbers, state, files, the crash detector.
+
+mod crash;
+mod event;
