@@ -25,7 +25,7 @@ pub struct Experiment {
 }
 
 /// The architecture.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
     /// `vit`.
@@ -63,7 +63,7 @@ pub struct ModelConfig {
 }
 
 /// The images.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder` or `random` (synthetic, for benchmarks).
@@ -77,7 +77,7 @@ pub struct DataConfig {
 }
 
 /// Augmentation of training images.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Zero-pad by so many pixels and crop back at random; 0: off.
@@ -97,7 +97,7 @@ pub struct AugmentConfig {
 }
 
 /// The update rule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
     /// `adamw` or `sgd`.
@@ -123,7 +123,7 @@ pub struct OptimConfig {
 }
 
 /// The learning rate over time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
     /// `deit` (per epoch, with DeiT's lag of one), `cosine` (per step) or `constant` (per step after warm-up).
@@ -132,14 +132,14 @@ pub struct ScheduleConfig {
     pub epochs: f64,
     /// Linear warm-up; may be fractional.
     pub warmup_epochs: f64,
-    /// Where warm-up starts.
+    /// Where warm-up starts, unscaled; never above the peak.
     pub warmup_lr: f64,
-    /// Where the cosine ends.
+    /// Where the cosine ends, unscaled; never above the peak.
     pub min_lr: f64,
 }
 
 /// Batches, seed, precision.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     /// Images an optimiser step.
@@ -161,7 +161,7 @@ pub struct TrainConfig {
 }
 
 /// Probes: layer-wise token similarity on a fixed batch.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
     /// Steps between probes; 0: only at the end.
@@ -171,7 +171,7 @@ pub struct ProbeConfig {
 }
 
 /// Thresholds of the crash detector (architecture, section 8).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrashConfig {
     /// Losses in the running median m_t.
@@ -202,4 +202,21 @@ pub struct CrashConfig {
     pub explosion_ratio: f64,
     /// *Gradient explosion*: robust z of the log norm.
     pub explosion_z: f64,
+}
+
+impl ModelConfig {
+    /// Width of the feed-forward part, ⌊D × ratio⌋.
+    pub fn mlp_width(&self) -> usize {
+        (self.dim as f64 * self.mlp_ratio) as usize
+    }
+}
+
+impl OptimConfig {
+    /// The learning rate after warm-up: `lr`, or lr × batch / lr_per.
+    pub fn peak_lr(&self, batch: usize) -> f64 {
+        match self.lr_per {
+            0 => self.lr,
+            images => self.lr * batch as f64 / images as f64,
+        }
+    }
 }

@@ -1,0 +1,300 @@
+//! What no experiment may ask for: each rule names the key, the numbers and a way out.
+
+use super::experiment::*;
+use super::fault::Fault;
+use super::known;
+use super::stem::{IMAGE_CHANNELS, MAX_SIDE, StemGeometry};
+use crate::error::Result;
+
+type Check = Result<(), Fault>;
+
+/// Image sets that can be named in `data.kind`, with their classes (`None`: not known beforehand)
+/// and whether they need `data.path`.
+const DATA_KINDS: [(&str, Option<usize>, bool); 6] = [
+    ("fashion-mnist", Some(10), false),
+    ("mnist", Some(10), true),
+    ("cifar10", Some(10), true),
+    ("cifar100", Some(100), true),
+    ("folder", None, true),
+    ("random", None, false),
+];
+
+/// Bounds that keep every product of two counts within 64 bits and catch slips of the keyboard.
+const MAX_COUNT: usize = 1 << 24;
+const MAX_WIDTH: usize = 1 << 16;
+const MAX_DEPTH: usize = 1024;
+/// Largest rate, decay or threshold: what an f32 holds.
+const MAX_RATE: f64 = f32::MAX as f64;
+const MAX_EPOCHS: f64 = 1e6;
+
+impl Experiment {
+    /// Every rule that holds for any use of an experiment, `trace` and `bench` included.
+    pub fn check(&self) -> Result<()> {
+        self.find_fault().map_err(Fault::into_error)
+    }
+
+    /// The rules that hold only where images are needed: a path for sets that are not embedded, and
+    /// as many classes as the set has.
+    pub fn check_for_training(&self) -> Result<()> {
+        self.find_training_fault().map_err(Fault::into_error)
+    }
+
+    pub(super) fn find_fault(&self) -> Check {
+        check_model(&self.model)?;
+        let geometry = self.model.find_stem_geometry()?;
+        check_data(&self.data)?;
+        check_train(&self.train)?;
+        check_augment(&self.augment, &self.model, &self.train)?;
+        check_optim(&self.optim, &self.train)?;
+        check_schedule(&self.schedule)?;
+        check_batch_norm_rows(&self.model, &geometry, &self.train)?;
+        at_least("probe.images", self.probe.images, 1, MAX_COUNT)?;
+        check_crash(&self.crash)
+    }
+
+    pub(super) fn find_training_fault(&self) -> Check {
+        let Some((kind, classes, needs_path)) = DATA_KINDS.iter().find(|(kind, ..)| *kind == self.data.kind) else {
+            return check_data(&self.data);
+        };
+        if *needs_path && self.data.path.is_empty() {
+            let what = format!("data.kind \"{kind}\" is not embedded and data.path is empty");
+            return Err(Fault::new("data.path", what, "give --data-path PATH").with(&["data.kind"]));
+        }
+        match classes {
+            Some(classes) if *classes != self.model.num_classes => {
+                let what = format!("{kind} has {classes} classes, the model has {}", self.model.num_classes);
+                Err(Fault::new("model.num_classes", what, format!("set model.num_classes={classes}")).with(&["data.kind"]))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_model(model: &ModelConfig) -> Check {
+    one_of("model.arch", &model.arch, &["vit"])?;
+    at_least("model.image_size", model.image_size, 1, MAX_SIDE)?;
+    at_least("model.num_classes", model.num_classes, 2, MAX_COUNT)?;
+    at_least("model.dim", model.dim, 1, MAX_WIDTH)?;
+    at_least("model.depth", model.depth, 1, MAX_DEPTH)?;
+    at_least("model.heads", model.heads, 1, MAX_WIDTH)?;
+    at_least("model.stem_width", model.stem_width, 1, MAX_WIDTH)?;
+    if !model.dim.is_multiple_of(model.heads) {
+        let what = format!("attention: width {} is not divisible by {} heads", model.dim, model.heads);
+        return Err(Fault::new("model.heads", what, nearest_heads(model.dim, model.heads)).with(&["model.dim"]));
+    }
+    let mlp_width = model.dim as f64 * model.mlp_ratio;
+    if !(1.0..=MAX_WIDTH as f64).contains(&mlp_width) {
+        let what = format!("feed-forward: width {} × ratio {:?} is not between 1 and {MAX_WIDTH}", model.dim, model.mlp_ratio);
+        return Err(Fault::new("model.mlp_ratio", what, "the usual ratio is 4").with(&["model.dim"]));
+    }
+    one_of("model.stem_activation", &model.stem_activation, &["relu", "gelu"])?;
+    one_of("model.ffn", &model.ffn, &["mlp-gelu", "mlp-relu", "conv1d-bn-gelu", "conv1d-gelu"])?;
+    below_one("model.drop_path", model.drop_path)
+}
+
+/// The divisors of `dim` next to `heads` on either side.
+fn nearest_heads(dim: usize, heads: usize) -> String {
+    let divides = |count: &usize| dim.is_multiple_of(*count);
+    let below = (1..heads.min(dim + 1)).rev().find(divides);
+    let above = (heads + 1..=dim).find(divides);
+    match (below, above) {
+        (Some(below), Some(above)) => format!("try {below} or {above}"),
+        (Some(only), None) | (None, Some(only)) => format!("try {only}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn check_data(data: &DataConfig) -> Check {
+    one_of("data.kind", &data.kind, &DATA_KINDS.map(|(kind, ..)| kind))?;
+    at_least("data.workers", data.workers, 0, MAX_DEPTH)?;
+    if data.fraction > 0.0 && data.fraction <= 1.0 {
+        return Ok(());
+    }
+    let what = format!("data.fraction is {:?}; a share of the images is above 0 and at most 1", data.fraction);
+    Err(Fault::new("data.fraction", what, ""))
+}
+
+fn check_train(train: &TrainConfig) -> Check {
+    at_least("train.batch", train.batch, 1, MAX_COUNT)?;
+    if train.micro_batch > 0 && !train.batch.is_multiple_of(train.micro_batch) {
+        let what = format!("micro-batch {} does not divide batch {}", train.micro_batch, train.batch);
+        let fitting = (1..=train.micro_batch.min(train.batch)).rev().find(|size| train.batch.is_multiple_of(*size));
+        let hint = fitting.map_or_else(String::new, |size| format!("try {size}"));
+        return Err(Fault::new("train.micro_batch", what, hint).with(&["train.batch"]));
+    }
+    if train.seed > i64::MAX as u64 {
+        let what = format!("seed {} is over {}, the largest number of TOML", train.seed, i64::MAX);
+        return Err(Fault::new("train.seed", what, ""));
+    }
+    if train.precision == "f16" {
+        let what = "precision \"f16\" is not in this version";
+        return Err(Fault::new("train.precision", what, "use \"f32\""));
+    }
+    one_of("train.precision", &train.precision, &["f32"])?;
+    below_one("train.ema", train.ema)?;
+    one_of("train.on_crash", &train.on_crash, &["stop", "continue"])?;
+    positive("train.eval_every", train.eval_every, MAX_EPOCHS)
+}
+
+fn check_augment(augment: &AugmentConfig, model: &ModelConfig, train: &TrainConfig) -> Check {
+    at_least("augment.pad_crop", augment.pad_crop, 0, model.image_size)?;
+    chance("augment.hflip", augment.hflip)?;
+    not_negative("augment.mixup", augment.mixup)?;
+    not_negative("augment.cutmix", augment.cutmix)?;
+    below_one("augment.label_smoothing", augment.label_smoothing)?;
+    for (key, alpha) in [("augment.mixup", augment.mixup), ("augment.cutmix", augment.cutmix)] {
+        // A micro-batch is mixed with its own mirror image, so its size decides.
+        let (size_key, size) = match train.micro_batch {
+            0 => ("train.batch", train.batch),
+            micro_batch => ("train.micro_batch", micro_batch),
+        };
+        if alpha > 0.0 && !size.is_multiple_of(2) {
+            let what = format!("{key} mixes images in pairs, and {size_key} {size} is odd");
+            return Err(Fault::new(size_key, what, format!("use an even size, or {key}=0")).with(&[key]));
+        }
+    }
+    check_channels("augment.mean", &augment.mean, 0.0)?;
+    check_channels("augment.std", &augment.std, f64::MIN_POSITIVE)?;
+    if augment.mean.is_empty() != augment.std.is_empty() {
+        let what = format!("mean {:?} and std {:?} go together", augment.mean, augment.std);
+        return Err(Fault::new("augment.mean", what, "give both or neither").with(&["augment.std"]));
+    }
+    Ok(())
+}
+
+fn check_channels(key: &'static str, values: &[f64], least: f64) -> Check {
+    if !values.is_empty() && values.len() != IMAGE_CHANNELS {
+        let what = format!("{key} {values:?} has {} numbers; images have {IMAGE_CHANNELS} channels", values.len());
+        return Err(Fault::new(key, what, "repeat the number for a grey set"));
+    }
+    match values.iter().find(|value| !(least..=1.0).contains(*value)) {
+        Some(value) => {
+            let what = format!("{key} {values:?}: {value:?} is not in the range of pixels");
+            Err(Fault::new(key, what, "pixels run from 0 to 1"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_optim(optim: &OptimConfig, train: &TrainConfig) -> Check {
+    one_of("optim.kind", &optim.kind, &["adamw", "sgd"])?;
+    not_negative("optim.lr", optim.lr)?;
+    let peak = optim.peak_lr(train.batch);
+    if !(0.0..=MAX_RATE).contains(&peak) {
+        let what = format!("lr {:?} × batch {} / {} overflows", optim.lr, train.batch, optim.lr_per);
+        return Err(Fault::new("optim.lr", what, "").with(&["optim.lr_per", "train.batch"]));
+    }
+    for beta in optim.betas {
+        below_one("optim.betas", beta)?;
+    }
+    positive("optim.eps", optim.eps, MAX_RATE)?;
+    below_one("optim.momentum", optim.momentum)?;
+    not_negative("optim.weight_decay", optim.weight_decay)?;
+    not_negative("optim.clip_grad", optim.clip_grad)?;
+    not_negative("optim.sam_rho", optim.sam_rho)
+}
+
+fn check_schedule(schedule: &ScheduleConfig) -> Check {
+    one_of("schedule.kind", &schedule.kind, &["deit", "cosine", "constant"])?;
+    positive("schedule.epochs", schedule.epochs, MAX_EPOCHS)?;
+    not_negative("schedule.warmup_epochs", schedule.warmup_epochs)?;
+    not_negative("schedule.warmup_lr", schedule.warmup_lr)?;
+    not_negative("schedule.min_lr", schedule.min_lr)
+}
+
+/// A variance needs more than one row.
+fn check_batch_norm_rows(model: &ModelConfig, stem: &StemGeometry, train: &TrainConfig) -> Check {
+    let images = if train.micro_batch > 0 { train.micro_batch } else { train.batch };
+    let rows_of = |side: usize| images.saturating_mul(side * side);
+    let mut norms: Vec<(String, usize)> = Vec::new();
+    if stem.kind.conv_batch_norm() {
+        let convs = stem.layers.iter().filter(|layer| layer.name != "patch_embed.proj");
+        norms.extend(convs.map(|layer| (format!("the BatchNorm after {}", layer.name), rows_of(layer.out_side))));
+    }
+    if stem.kind.proj_batch_norm() {
+        norms.push(("the BatchNorm after patch_embed.proj".into(), rows_of(stem.grid_side)));
+    }
+    if model.ffn == "conv1d-bn-gelu" {
+        norms.push(("the BatchNorm in blocks.0.mlp".into(), images.saturating_mul(stem.tokens + 1)));
+    }
+    match norms.into_iter().find(|(_, rows)| *rows < 2) {
+        Some((norm, rows)) => {
+            let what = format!("{norm} sees {rows} row a channel, and a variance needs at least 2");
+            let key = if train.micro_batch > 0 { "train.micro_batch" } else { "train.batch" };
+            Err(Fault::new(key, what, "use a larger batch or a smaller patch").with(&["model.strides"]))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_crash(crash: &CrashConfig) -> Check {
+    at_least("crash.window", crash.window, 2, MAX_COUNT)?;
+    at_least("crash.diverged_steps", crash.diverged_steps, 1, MAX_COUNT)?;
+    at_least("crash.stuck_steps", crash.stuck_steps, 0, MAX_COUNT)?;
+    for (key, threshold) in [
+        ("crash.learned_frac", crash.learned_frac),
+        ("crash.diverged_frac", crash.diverged_frac),
+        ("crash.diverged_margin", crash.diverged_margin),
+        ("crash.collapsed_low", crash.collapsed_low),
+        ("crash.stuck_frac", crash.stuck_frac),
+        ("crash.spike_mads", crash.spike_mads),
+        ("crash.spike_frac", crash.spike_frac),
+        ("crash.explosion_ratio", crash.explosion_ratio),
+        ("crash.explosion_z", crash.explosion_z),
+    ] {
+        not_negative(key, threshold)?;
+    }
+    chance("crash.collapsed_class_frac", crash.collapsed_class_frac)?;
+    if (crash.collapsed_low..=MAX_RATE).contains(&crash.collapsed_high) {
+        return Ok(());
+    }
+    let what = format!("the range of a collapsed loss, {:?} to {:?} of ln K, is empty", crash.collapsed_low, crash.collapsed_high);
+    Err(Fault::new("crash.collapsed_high", what, "").with(&["crash.collapsed_low"]))
+}
+
+fn one_of(key: &'static str, value: &str, allowed: &[&str]) -> Check {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let list = allowed.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let hint = match known::nearest(value, allowed.iter().copied()) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None => format!("use one of {list}"),
+    };
+    Err(Fault::new(key, format!("{key} cannot be \"{value}\""), hint))
+}
+
+fn at_least(key: &'static str, value: usize, least: usize, most: usize) -> Check {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Fault::new(key, format!("{key} is {value}; it must lie between {least} and {most}"), ""))
+}
+
+fn chance(key: &'static str, value: f64) -> Check {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Fault::new(key, format!("{key} is {value:?}; a share lies between 0 and 1"), ""))
+}
+
+fn below_one(key: &'static str, value: f64) -> Check {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Fault::new(key, format!("{key} is {value:?}; it must be 0 or more and below 1"), ""))
+}
+
+fn not_negative(key: &'static str, value: f64) -> Check {
+    if (0.0..=MAX_RATE).contains(&value) {
+        return Ok(());
+    }
+    Err(Fault::new(key, format!("{key} is {value:?}; it must lie between 0 and {MAX_RATE:?}"), ""))
+}
+
+fn positive(key: &'static str, value: f64, most: f64) -> Check {
+    if value > 0.0 && value <= most {
+        return Ok(());
+    }
+    Err(Fault::new(key, format!("{key} is {value:?}; it must be above 0 and at most {most:?}"), ""))
+}
