@@ -59,10 +59,7 @@ pub struct Area {
 impl Mixer {
     /// The mixing that `config` asks for.
     pub fn new(config: &AugmentConfig) -> Self {
-        Self {
-            mixup: config.mixup,
-            cutmix: config.cutmix,
-        }
+        Self { mixup: config.mixup, cutmix: config.cutmix }
     }
 
     /// What happens to the batch of `step` with images of `side`; `None` when both kinds are off.
@@ -72,25 +69,12 @@ impl Mixer {
         let centre_row = draws.next_below(side as u32) as usize;
         let centre_column = draws.next_below(side as u32) as usize;
         let takes_cutmix = self.cutmix > 0.0 && (coin || self.mixup <= 0.0);
-        let alpha = if takes_cutmix {
-            self.cutmix
-        } else {
-            self.mixup
-        };
+        let alpha = if takes_cutmix { self.cutmix } else { self.mixup };
         if alpha <= 0.0 {
             return None;
         }
-        let lambda = beta::draw(
-            alpha,
-            &mut Draws::new(seed, Stream::Mix, step, LAMBDA_DRAWS),
-        );
-        Some(if takes_cutmix {
-            Mix::cutmix(lambda, side, centre_row, centre_column)
-        } else {
-            Mix::Mixup {
-                lambda: lambda as f32,
-            }
-        })
+        let lambda = beta::draw(alpha, &mut Draws::new(seed, Stream::Mix, step, LAMBDA_DRAWS));
+        Some(if takes_cutmix { Mix::cutmix(lambda, side, centre_row, centre_column) } else { Mix::Mixup { lambda: lambda as f32 } })
     }
 }
 
@@ -105,20 +89,13 @@ impl Mix {
             right: (centre_column + half).min(side),
         };
         let pasted = (area.bottom - area.top) * (area.right - area.left);
-        Self::CutMix {
-            lambda: (1.0 - pasted as f64 / (side * side) as f64) as f32,
-            area,
-        }
+        Self::CutMix { lambda: (1.0 - pasted as f64 / (side * side) as f64) as f32, area }
     }
 
     /// Mixes `images` [B, side, side, 3] and `targets` [B, K] in place.
     pub fn apply(&self, images: &mut [f32], targets: &mut [f32], side: usize, batch: usize) {
         let image_len = side * side * 3;
-        assert_eq!(
-            images.len(),
-            batch * image_len,
-            "mix: not {batch} images of side {side}"
-        );
+        assert_eq!(images.len(), batch * image_len, "mix: not {batch} images of side {side}");
         let lambda = match *self {
             Self::Mixup { lambda } => {
                 blend_with_reverse(images, image_len, lambda);

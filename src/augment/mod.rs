@@ -58,10 +58,7 @@ pub struct ImageAugment {
 impl ImageAugment {
     /// The operations that `config` asks for.
     pub fn new(config: &AugmentConfig) -> Self {
-        Self {
-            pad_crop: config.pad_crop,
-            hflip: config.hflip,
-        }
+        Self { pad_crop: config.pad_crop, hflip: config.hflip }
     }
 
     /// Augments `square` [side, side, 3] in place; `spare` is scratch of any size.

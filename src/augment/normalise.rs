@@ -17,17 +17,11 @@ pub struct ChannelStats {
 
 impl ChannelStats {
     /// ImageNet's, for photographs.
-    pub const IMAGENET: Self = Self {
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-    };
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
     /// The same for all channels, for grey images.
     pub const fn grey(mean: f64, std: f64) -> Self {
-        Self {
-            mean: [mean; 3],
-            std: [std; 3],
-        }
+        Self { mean: [mean; 3], std: [std; 3] }
     }
 
     /// What the config says, and `own`, the data set's, where the config is empty.
@@ -38,10 +32,7 @@ impl ChannelStats {
         let std = per_channel("augment.std", &config.std, own.std)?;
         if let Some(bad) = std.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
             let what = format!("augment.std holds {bad}, which is not a positive number");
-            return Err(Error::config(
-                what,
-                "values are divided by it, after scaling to 0..1",
-            ));
+            return Err(Error::config(what, "values are divided by it, after scaling to 0..1"));
         }
         Ok(Self { mean, std })
     }
@@ -68,13 +59,9 @@ pub struct Normaliser {
 impl Normaliser {
     /// The table of `stats`.
     pub fn new(stats: &ChannelStats) -> Self {
-        let value = |channel: usize, byte: usize| {
-            ((byte as f64 / 255.0 - stats.mean[channel]) / stats.std[channel]) as f32
-        };
+        let value = |channel: usize, byte: usize| ((byte as f64 / 255.0 - stats.mean[channel]) / stats.std[channel]) as f32;
         let row = |channel| std::array::from_fn(|byte| value(channel, byte));
-        Self {
-            table: std::array::from_fn(row),
-        }
+        Self { table: std::array::from_fn(row) }
     }
 
     /// Writes the normalised `bytes` [pixels, 3] to `floats`, of the same length.

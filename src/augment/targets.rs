@@ -7,11 +7,7 @@
 
 /// Writes the targets of `labels` with smoothing ε = `smoothing` in 0..1.
 pub fn smoothed(labels: &[u32], num_classes: usize, smoothing: f64, targets: &mut [f32]) {
-    assert_eq!(
-        targets.len(),
-        labels.len() * num_classes,
-        "targets: not one row a label"
-    );
+    assert_eq!(targets.len(), labels.len() * num_classes, "targets: not one row a label");
     let off = smoothing / num_classes as f64;
     targets.fill(off as f32);
     for (row, &label) in targets.chunks_exact_mut(num_classes).zip(labels) {

@@ -4,11 +4,17 @@
 //! Sums run in a fixed order that does not depend on the number of threads, so a run repeats bit
 //! for bit.
 
+/// Exact GELU and ReLU.
+pub mod activation;
+/// A vector added to every row.
+pub mod bias;
 /// Sums and multiples of values of one shape.
 pub mod elementwise;
 /// Layer normalisation.
 pub mod layernorm;
 /// The executor.
 pub mod machine;
+/// Matrix products.
+pub mod matmul;
 /// Scratch memory, widths and row blocks.
 pub mod rows;

@@ -19,13 +19,8 @@ impl Cache {
     /// A cache for `len` images of about `expected_bytes` each; without slots if they cannot all fit.
     pub fn new(len: usize, expected_bytes: usize) -> Self {
         let fits = len.saturating_mul(expected_bytes) <= BUDGET_BYTES;
-        let slots = (0..if fits { len } else { 0 })
-            .map(|_| OnceLock::new())
-            .collect();
-        Self {
-            slots,
-            held_bytes: AtomicUsize::new(0),
-        }
+        let slots = (0..if fits { len } else { 0 }).map(|_| OnceLock::new()).collect();
+        Self { slots, held_bytes: AtomicUsize::new(0) }
     }
 
     /// The image at `ix`, if it is kept.

@@ -43,20 +43,11 @@ struct Layout {
 const CIFAR10: Layout = Layout {
     kind: "cifar10",
     subfolder: "cifar-10-batches-bin",
-    train_files: &[
-        "data_batch_1.bin",
-        "data_batch_2.bin",
-        "data_batch_3.bin",
-        "data_batch_4.bin",
-        "data_batch_5.bin",
-    ],
+    train_files: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
     test_file: "test_batch.bin",
     label_bytes: 1,
     class_names: CIFAR10_CLASSES,
-    stats: ChannelStats {
-        mean: [0.4914, 0.4822, 0.4465],
-        std: [0.2470, 0.2435, 0.2616],
-    },
+    stats: ChannelStats { mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616] },
 };
 
 const CIFAR100: Layout = Layout {
@@ -66,10 +57,7 @@ const CIFAR100: Layout = Layout {
     test_file: "test.bin",
     label_bytes: 2,
     class_names: CIFAR100_CLASSES,
-    stats: ChannelStats {
-        mean: [0.5071, 0.4865, 0.4409],
-        std: [0.2673, 0.2564, 0.2762],
-    },
+    stats: ChannelStats { mean: [0.5071, 0.4865, 0.4409], std: [0.2673, 0.2564, 0.2762] },
 };
 
 /// CIFAR-10 from the folder `data.path`, or `cifar-10-batches-bin` beneath it.
@@ -91,22 +79,10 @@ fn open(layout: &Layout, request: &Request) -> Result<(Dataset, Dataset)> {
     }
     let given = Path::new(&request.config.path);
     let beneath = given.join(layout.subfolder);
-    let folder = if beneath.is_dir() {
-        beneath
-    } else {
-        given.to_path_buf()
-    };
+    let folder = if beneath.is_dir() { beneath } else { given.to_path_buf() };
     if !folder.is_dir() {
-        let what = if folder.exists() {
-            "is not a folder"
-        } else {
-            "does not exist"
-        };
-        return Err(Error::data(
-            &folder,
-            what,
-            format!("data.path is the folder with {files}"),
-        ));
+        let what = if folder.exists() { "is not a folder" } else { "does not exist" };
+        return Err(Error::data(&folder, what, format!("data.path is the folder with {files}")));
     }
     let train = half(layout, &folder, layout.train_files, request.side)?;
     let test = half(layout, &folder, &[layout.test_file], request.side)?;
@@ -120,14 +96,7 @@ fn half(layout: &Layout, folder: &Path, files: &[&str], side: usize) -> Result<D
         let path = folder.join(name);
         let records = std::fs::read(&path).map_err(|e| cannot_read(&path, &e))?;
         hash = hash_bytes(hash, &records);
-        unpack(
-            layout,
-            &path,
-            &records,
-            class_names.len(),
-            &mut labels,
-            &mut bytes,
-        )?;
+        unpack(layout, &path, &records, class_names.len(), &mut labels, &mut bytes)?;
     }
     let contents = Contents {
         kind: layout.kind,
@@ -137,12 +106,7 @@ fn half(layout: &Layout, folder: &Path, files: &[&str], side: usize) -> Result<D
         hash,
         stats: layout.stats,
         origin: Origin::Uniform,
-        source: Box::new(PackedImages {
-            width: SIDE,
-            height: SIDE,
-            channels: 3,
-            bytes,
-        }),
+        source: Box::new(PackedImages { width: SIDE, height: SIDE, channels: 3, bytes }),
         notes: Vec::new(),
     };
     Ok(Dataset::new(contents, side))
@@ -150,30 +114,16 @@ fn half(layout: &Layout, folder: &Path, files: &[&str], side: usize) -> Result<D
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Error::data(
-            path,
-            "is missing",
-            "data.path is the folder with all binary files",
-        );
+        return Error::data(path, "is missing", "data.path is the folder with all binary files");
     }
     Error::data(path, format!("cannot be read: {error}"), "")
 }
 
 /// Appends the labels and the interleaved pixels of all `records`.
-fn unpack(
-    layout: &Layout,
-    path: &Path,
-    records: &[u8],
-    num_classes: usize,
-    labels: &mut Vec<u32>,
-    bytes: &mut Vec<u8>,
-) -> Result<()> {
+fn unpack(layout: &Layout, path: &Path, records: &[u8], num_classes: usize, labels: &mut Vec<u32>, bytes: &mut Vec<u8>) -> Result<()> {
     let record_len = layout.label_bytes + 3 * PLANE_LEN;
     if records.is_empty() || !records.len().is_multiple_of(record_len) {
-        let what = format!(
-            "holds {} bytes, which is not a whole number of {record_len}-byte records",
-            records.len()
-        );
+        let what = format!("holds {} bytes, which is not a whole number of {record_len}-byte records", records.len());
         return Err(Error::data(path, what, GET_FILES));
     }
     bytes.reserve(records.len() / record_len * 3 * PLANE_LEN);
@@ -181,21 +131,11 @@ fn unpack(
         let (head, planes) = record.split_at(layout.label_bytes);
         let label = u32::from(head[layout.label_bytes - 1]);
         if label as usize >= num_classes {
-            let what = format!(
-                "label {label} of record {ix} is out of range: {} has classes 0..={}",
-                layout.kind,
-                num_classes - 1
-            );
+            let what = format!("label {label} of record {ix} is out of range: {} has classes 0..={}", layout.kind, num_classes - 1);
             return Err(Error::data(path, what, GET_FILES));
         }
         labels.push(label);
-        bytes.extend((0..PLANE_LEN).flat_map(|pixel| {
-            [
-                planes[pixel],
-                planes[PLANE_LEN + pixel],
-                planes[2 * PLANE_LEN + pixel],
-            ]
-        }));
+        bytes.extend((0..PLANE_LEN).flat_map(|pixel| [planes[pixel], planes[PLANE_LEN + pixel], planes[2 * PLANE_LEN + pixel]]));
     }
     Ok(())
 }

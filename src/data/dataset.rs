@@ -156,10 +156,7 @@ impl Dataset {
 
     /// Writes image `ix`, at its own size, to `out`.
     pub fn image(&self, ix: usize, out: &mut Picture) -> Result<()> {
-        let in_source = self
-            .members
-            .as_ref()
-            .map_or(ix, |members| members[ix] as usize);
+        let in_source = self.members.as_ref().map_or(ix, |members| members[ix] as usize);
         self.source.read(in_source, out)
     }
 
@@ -171,8 +168,8 @@ impl Dataset {
             return Ok(());
         }
         self.image(ix, out)?;
-        let was_scaled = resize::scale(out, self.side, self.origin)
-            .map_err(|what| Error::data(&self.path, format!("image {ix}: {what}"), ""))?;
+        let was_scaled =
+            resize::scale(out, self.side, self.origin).map_err(|what| Error::data(&self.path, format!("image {ix}: {what}"), ""))?;
         if was_scaled || self.source.is_costly() {
             self.cache.put(ix, out);
         }
@@ -210,28 +207,16 @@ impl Dataset {
             self.len(),
             MAX_UNREADABLE_FRAC * 100.0
         );
-        Err(Error::data(
-            &self.path,
-            what,
-            "replace or delete the damaged files",
-        ))
+        Err(Error::data(&self.path, what, "replace or delete the damaged files"))
     }
 
     fn lock_unreadable(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, String>> {
-        self.unreadable
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.unreadable.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({} images of {} classes)",
-            self.kind,
-            self.len(),
-            self.num_classes()
-        )
+        write!(f, "{} ({} images of {} classes)", self.kind, self.len(), self.num_classes())
     }
 }

@@ -56,45 +56,28 @@ struct Listing {
 /// The set in the folder `data.path`.
 pub fn open(request: &Request) -> Result<(Dataset, Dataset)> {
     if request.config.path.is_empty() {
-        return Err(Error::config(
-            "data.path is empty, and data.kind is \"folder\"",
-            LAYOUT,
-        ));
+        return Err(Error::config("data.path is empty, and data.kind is \"folder\"", LAYOUT));
     }
     let path = Path::new(&request.config.path);
     if !path.is_dir() {
-        let what = if path.exists() {
-            "is not a folder"
-        } else {
-            "does not exist"
-        };
+        let what = if path.exists() { "is not a folder" } else { "does not exist" };
         return Err(Error::data(path, what, LAYOUT));
     }
     let train_path = path.join("train");
     if !train_path.is_dir() {
         return open_single_level(path, request.side);
     }
-    let test_path = TEST_FOLDERS
-        .iter()
-        .map(|name| path.join(name))
-        .find(|p| p.is_dir());
+    let test_path = TEST_FOLDERS.iter().map(|name| path.join(name)).find(|p| p.is_dir());
     let Some(test_path) = test_path else {
         let hint = "add one, or point data.path at train/ itself: a tenth of it is then kept for \
                     testing";
-        return Err(Error::data(
-            path,
-            "has train/, but neither val/ nor test/",
-            hint,
-        ));
+        return Err(Error::data(path, "has train/, but neither val/ nor test/", hint));
     };
     let class_names = class_names(&train_path)?;
     check_test_classes(&test_path, &class_names)?;
     let train = list(&train_path, &class_names)?;
     let test = list(&test_path, &class_names)?;
-    Ok((
-        dataset(&train_path, class_names.clone(), train, request.side),
-        dataset(&test_path, class_names, test, request.side),
-    ))
+    Ok((dataset(&train_path, class_names.clone(), train, request.side), dataset(&test_path, class_names, test, request.side)))
 }
 
 /// A single level of class folders: the hash of an image's name decides its half, so that images
@@ -102,38 +85,17 @@ pub fn open(request: &Request) -> Result<(Dataset, Dataset)> {
 fn open_single_level(path: &Path, side: usize) -> Result<(Dataset, Dataset)> {
     let class_names = class_names(path)?;
     let Listing { files, num_ignored } = list(path, &class_names)?;
-    let (test, train): (Vec<_>, Vec<_>) = files
-        .into_iter()
-        .partition(|file| file.name_hash.is_multiple_of(TEST_SHARE));
+    let (test, train): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.name_hash.is_multiple_of(TEST_SHARE));
     let in_train: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
     let missing = (0..class_names.len() as u32).find(|class| !in_train.contains(class));
     if missing.is_some() || test.is_empty() {
-        let what = format!(
-            "{} images are too few to keep a tenth of them for testing",
-            train.len() + test.len()
-        );
+        let what = format!("{} images are too few to keep a tenth of them for testing", train.len() + test.len());
         let hint = "add images, or sort them into train/CLASS/… and val/CLASS/…";
         return Err(Error::data(path, what, hint));
     }
     Ok((
-        dataset(
-            path,
-            class_names.clone(),
-            Listing {
-                files: train,
-                num_ignored,
-            },
-            side,
-        ),
-        dataset(
-            path,
-            class_names,
-            Listing {
-                files: test,
-                num_ignored: 0,
-            },
-            side,
-        ),
+        dataset(path, class_names.clone(), Listing { files: train, num_ignored }, side),
+        dataset(path, class_names, Listing { files: test, num_ignored: 0 }, side),
     ))
 }
 
@@ -142,23 +104,17 @@ fn dataset(path: &Path, class_names: Vec<String>, listing: Listing, side: usize)
     let mut notes = Vec::new();
     if num_ignored > 0 {
         let folder = path.display();
-        notes.push(format!(
-            "{folder}: {num_ignored} files are not JPEG, PNG or WebP; left out"
-        ));
+        notes.push(format!("{folder}: {num_ignored} files are not JPEG, PNG or WebP; left out"));
     }
     let contents = Contents {
         kind: "folder",
         path: path.to_path_buf(),
         class_names,
         labels: files.iter().map(|file| file.class).collect(),
-        hash: files.iter().fold(HASH_START, |h, file| {
-            hash_bytes(h, &file.hash.to_le_bytes())
-        }),
+        hash: files.iter().fold(HASH_START, |h, file| hash_bytes(h, &file.hash.to_le_bytes())),
         stats: ChannelStats::IMAGENET,
         origin: Origin::Photographs,
-        source: Box::new(FolderImages {
-            paths: files.into_iter().map(|f| f.path).collect(),
-        }),
+        source: Box::new(FolderImages { paths: files.into_iter().map(|f| f.path).collect() }),
         notes,
     };
     Dataset::new(contents, side)
@@ -170,10 +126,7 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;
-        entries.push((
-            entry.file_name().to_string_lossy().into_owned(),
-            entry.path(),
-        ));
+        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
     }
     entries.sort();
     Ok(entries)
@@ -181,11 +134,8 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// The names of the class folders, sorted.
 fn class_names(folder: &Path) -> Result<Vec<String>> {
-    let names: Vec<String> = entries(folder)?
-        .into_iter()
-        .filter(|(name, path)| path.is_dir() && !name.starts_with('.'))
-        .map(|(name, _)| name)
-        .collect();
+    let names: Vec<String> =
+        entries(folder)?.into_iter().filter(|(name, path)| path.is_dir() && !name.starts_with('.')).map(|(name, _)| name).collect();
     if names.is_empty() {
         return Err(Error::data(folder, "has no class folders", LAYOUT));
     }
@@ -194,17 +144,10 @@ fn class_names(folder: &Path) -> Result<Vec<String>> {
 
 fn check_test_classes(test_path: &Path, train_classes: &[String]) -> Result<()> {
     let known: BTreeSet<&String> = train_classes.iter().collect();
-    match class_names(test_path)?
-        .iter()
-        .find(|name| !known.contains(name))
-    {
+    match class_names(test_path)?.iter().find(|name| !known.contains(name)) {
         Some(name) => {
             let what = format!("class folder {name} has no counterpart in train/");
-            Err(Error::data(
-                test_path,
-                what,
-                "use the same class folders in both",
-            ))
+            Err(Error::data(test_path, what, "use the same class folders in both"))
         }
         None => Ok(()),
     }
@@ -218,10 +161,7 @@ fn list(folder: &Path, class_names: &[String]) -> Result<Listing> {
         .filter(|(_, name)| folder.join(name).is_dir())
         .map(|(class, name)| list_class(&folder.join(name), name, class as u32))
         .collect();
-    let mut all = Listing {
-        files: Vec::new(),
-        num_ignored: 0,
-    };
+    let mut all = Listing { files: Vec::new(), num_ignored: 0 };
     for listing in per_class {
         let listing = listing?;
         all.files.extend(listing.files);
@@ -242,17 +182,11 @@ fn list_class(folder: &Path, name: &str, class: u32) -> Result<Listing> {
         let hint = "add JPEG, PNG or WebP files, or delete the folder";
         return Err(Error::data(folder, "class folder without images", hint));
     }
-    Ok(Listing {
-        num_ignored: num_entries - files.len(),
-        files,
-    })
+    Ok(Listing { num_ignored: num_entries - files.len(), files })
 }
 
 fn has_image_ending(path: &Path) -> bool {
-    let ending = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default();
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     ENDINGS.contains(&ending.to_ascii_lowercase().as_str())
 }
 
@@ -266,24 +200,12 @@ fn inspect(path: PathBuf, name: &str, class: u32) -> Result<ImageFile> {
     });
     let len = read.map_err(|e| Error::data(&path, format!("cannot be read: {e}"), ""))?;
     let format = image::guess_format(&start).ok();
-    if !matches!(
-        format,
-        Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)
-    ) {
-        let what = if len == 0 {
-            "is empty"
-        } else {
-            "is not a JPEG, PNG or WebP image"
-        };
+    if !matches!(format, Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
+        let what = if len == 0 { "is empty" } else { "is not a JPEG, PNG or WebP image" };
         return Err(Error::data(&path, what, "replace or delete the file"));
     }
     let name_hash = hash_bytes(HASH_START, name.as_bytes());
-    Ok(ImageFile {
-        path,
-        class,
-        hash: hash_bytes(name_hash, &len.to_le_bytes()),
-        name_hash,
-    })
+    Ok(ImageFile { path, class, hash: hash_bytes(name_hash, &len.to_le_bytes()), name_hash })
 }
 
 /// Image files, decoded at each read.
@@ -295,15 +217,8 @@ impl ImageSource for FolderImages {
     fn read(&self, ix: usize, out: &mut Picture) -> Result<()> {
         let path = &self.paths[ix];
         // A decoder that panics on a damaged file counts as one that says so.
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode(path)))
-            .unwrap_or_else(|_| Err("the decoder gave up".to_string()));
-        *out = decoded.map_err(|what| {
-            Error::data(
-                path,
-                format!("cannot be decoded: {what}"),
-                "replace or delete the file",
-            )
-        })?;
+        let decoded = catch_unwind(AssertUnwindSafe(|| decode(path))).unwrap_or_else(|_| Err("the decoder gave up".to_string()));
+        *out = decoded.map_err(|what| Error::data(path, format!("cannot be decoded: {what}"), "replace or delete the file"))?;
         Ok(())
     }
 
@@ -314,9 +229,7 @@ impl ImageSource for FolderImages {
 
 fn decode(path: &Path) -> Result<Picture, String> {
     let bytes = fs::read(path).map_err(|e| e.to_string())?;
-    let mut reader = ImageReader::new(std::io::Cursor::new(&bytes))
-        .with_guessed_format()
-        .map_err(|e| e.to_string())?;
+    let mut reader = ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     if reader.format() == Some(ImageFormat::Jpeg) && !has_jpeg_end(&bytes) {
         return Err(format!("the JPEG is cut off after {} bytes", bytes.len()));
     }
@@ -327,19 +240,12 @@ fn decode(path: &Path) -> Result<Picture, String> {
     reader.limits(limits);
     let rgb = reader.decode().map_err(|e| e.to_string())?.into_rgb8();
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    Ok(Picture {
-        width,
-        height,
-        rgb: rgb.into_raw(),
-    })
+    Ok(Picture { width, height, rgb: rgb.into_raw() })
 }
 
 /// Whether the end-of-image marker stands near the end; the decoder fills what is missing with
 /// grey and says nothing. Cameras append data of their own, and a preview at the front has an end
 /// marker too, so the last half of the file is searched.
 fn has_jpeg_end(bytes: &[u8]) -> bool {
-    bytes[bytes.len() / 2..]
-        .windows(2)
-        .rev()
-        .any(|pair| pair == [0xFF, 0xD9])
+    bytes[bytes.len() / 2..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
 }

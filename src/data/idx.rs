@@ -28,41 +28,19 @@ const MAX_GZIP_RATIO: u64 = 1032;
 const TYPE_U8: u8 = 0x08;
 const GET_FILES: &str = "get the original files again";
 
-const FASHION_CLASSES: [&str; 10] = [
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-];
+const FASHION_CLASSES: [&str; 10] =
+    ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// Images and labels of both halves of the embedded set.
 const EMBEDDED: [[(&str, &[u8]); 2]; 2] = [
     [
-        (
-            "(embedded) train-images-idx3-ubyte.gz",
-            include_bytes!("../../assets/data/fashion-mnist/train-images-idx3-ubyte.gz"),
-        ),
-        (
-            "(embedded) train-labels-idx1-ubyte.gz",
-            include_bytes!("../../assets/data/fashion-mnist/train-labels-idx1-ubyte.gz"),
-        ),
+        ("(embedded) train-images-idx3-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/train-images-idx3-ubyte.gz")),
+        ("(embedded) train-labels-idx1-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/train-labels-idx1-ubyte.gz")),
     ],
     [
-        (
-            "(embedded) t10k-images-idx3-ubyte.gz",
-            include_bytes!("../../assets/data/fashion-mnist/t10k-images-idx3-ubyte.gz"),
-        ),
-        (
-            "(embedded) t10k-labels-idx1-ubyte.gz",
-            include_bytes!("../../assets/data/fashion-mnist/t10k-labels-idx1-ubyte.gz"),
-        ),
+        ("(embedded) t10k-images-idx3-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/t10k-images-idx3-ubyte.gz")),
+        ("(embedded) t10k-labels-idx1-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
     ],
 ];
 
@@ -76,17 +54,12 @@ struct Kind {
 /// Fashion-MNIST from `data.path`, or the embedded subset where that is empty.
 pub fn open_fashion_mnist(request: &Request) -> Result<(Dataset, Dataset)> {
     let stats = ChannelStats::grey(0.2860, 0.3530);
-    let kind = Kind {
-        name: "fashion-mnist",
-        class_names: FASHION_CLASSES,
-        stats,
-    };
+    let kind = Kind { name: "fashion-mnist", class_names: FASHION_CLASSES, stats };
     if !request.config.path.is_empty() {
         return open_folder(&kind, request);
     }
     let [train, test] = EMBEDDED.map(|files| {
-        let [images, labels] = files
-            .map(|(name, bytes)| (PathBuf::from(name), bytes.len() as u64, Cursor::new(bytes)));
+        let [images, labels] = files.map(|(name, bytes)| (PathBuf::from(name), bytes.len() as u64, Cursor::new(bytes)));
         half(&kind, images, labels, request.side)
     });
     Ok((train?, test?))
@@ -100,11 +73,7 @@ pub fn open_mnist(request: &Request) -> Result<(Dataset, Dataset)> {
                     data.kind = \"fashion-mnist\"";
         return Err(Error::config(what, hint));
     }
-    let kind = Kind {
-        name: "mnist",
-        class_names: DIGITS,
-        stats: ChannelStats::grey(0.1307, 0.3081),
-    };
+    let kind = Kind { name: "mnist", class_names: DIGITS, stats: ChannelStats::grey(0.1307, 0.3081) };
     open_folder(&kind, request)
 }
 
@@ -132,16 +101,8 @@ fn open_file(path: PathBuf) -> Result<Opened<BufReader<File>>> {
 /// The file `stem-ending` (or `stem.ending`), plain or `.gz`, in `folder`.
 fn find(folder: &Path, stem: &str, ending: &str) -> Result<PathBuf> {
     if !folder.is_dir() {
-        let what = if folder.exists() {
-            "is not a folder"
-        } else {
-            "does not exist"
-        };
-        return Err(Error::data(
-            folder,
-            what,
-            "data.path is the folder with the four IDX files",
-        ));
+        let what = if folder.exists() { "is not a folder" } else { "does not exist" };
+        return Err(Error::data(folder, what, "data.path is the folder with the four IDX files"));
     }
     for subfolder in SUBFOLDERS {
         for name in ["-", "."].map(|joint| format!("{stem}{joint}{ending}")) {
@@ -158,42 +119,21 @@ fn find(folder: &Path, stem: &str, ending: &str) -> Result<PathBuf> {
     Err(Error::data(folder, what, hint))
 }
 
-fn half<R: Read>(
-    kind: &Kind,
-    images: Opened<R>,
-    labels: Opened<R>,
-    side: usize,
-) -> Result<Dataset> {
+fn half<R: Read>(kind: &Kind, images: Opened<R>, labels: Opened<R>, side: usize) -> Result<Dataset> {
     let (images_path, labels_path) = (images.0.clone(), labels.0.clone());
     let images = read(images, 3)?;
     let labels = read(labels, 1)?;
     let (num_images, num_labels) = (images.sizes[0], labels.sizes[0]);
     if num_images != num_labels {
-        let what = format!(
-            "{num_labels} labels for {num_images} images in {}",
-            images_path.display()
-        );
-        return Err(Error::data(
-            &labels_path,
-            what,
-            "take both files from the same set",
-        ));
+        let what = format!("{num_labels} labels for {num_images} images in {}", images_path.display());
+        return Err(Error::data(&labels_path, what, "take both files from the same set"));
     }
     if images.bytes.is_empty() {
         return Err(Error::data(&images_path, "holds no pixels", GET_FILES));
     }
     let num_classes = kind.class_names.len();
-    if let Some(ix) = labels
-        .bytes
-        .iter()
-        .position(|&l| usize::from(l) >= num_classes)
-    {
-        let what = format!(
-            "label {} of image {ix} is out of range: {} has classes 0..={}",
-            labels.bytes[ix],
-            kind.name,
-            num_classes - 1
-        );
+    if let Some(ix) = labels.bytes.iter().position(|&l| usize::from(l) >= num_classes) {
+        let what = format!("label {} of image {ix} is out of range: {} has classes 0..={}", labels.bytes[ix], kind.name, num_classes - 1);
         return Err(Error::data(&labels_path, what, GET_FILES));
     }
     let contents = Contents {
@@ -204,12 +144,7 @@ fn half<R: Read>(
         labels: labels.bytes.into_iter().map(u32::from).collect(),
         stats: kind.stats,
         origin: Origin::Uniform,
-        source: Box::new(PackedImages {
-            width: images.sizes[2],
-            height: images.sizes[1],
-            channels: 1,
-            bytes: images.bytes,
-        }),
+        source: Box::new(PackedImages { width: images.sizes[2], height: images.sizes[1], channels: 1, bytes: images.bytes }),
         notes: Vec::new(),
     };
     Ok(Dataset::new(contents, side))
@@ -225,20 +160,11 @@ struct Idx {
 /// Reads an IDX file with `rank` sizes, unpacking it if it is gzip.
 fn read<R: Read>((path, file_len, mut reader): Opened<R>, rank: usize) -> Result<Idx> {
     let mut start = Vec::new();
-    reader
-        .by_ref()
-        .take(2)
-        .read_to_end(&mut start)
-        .map_err(|e| unreadable(&path, 0, &e))?;
+    reader.by_ref().take(2).read_to_end(&mut start).map_err(|e| unreadable(&path, 0, &e))?;
     let is_gzip = start == [0x1F, 0x8B];
     let whole = Cursor::new(start).chain(reader);
     if is_gzip {
-        read_plain(
-            &path,
-            MultiGzDecoder::new(whole),
-            file_len * MAX_GZIP_RATIO,
-            rank,
-        )
+        read_plain(&path, MultiGzDecoder::new(whole), file_len * MAX_GZIP_RATIO, rank)
     } else {
         read_plain(&path, whole, file_len, rank)
     }
@@ -253,26 +179,15 @@ fn read_plain(path: &Path, mut reader: impl Read, max_len: u64, rank: usize) -> 
         let found = &header[..header.len().min(4)];
         let what = format!("starts with {found:02x?}, not with the IDX magic {magic:02x?}");
         let content = if rank == 3 { "images" } else { "labels" };
-        return Err(Error::data(
-            path,
-            what,
-            format!("this must be the IDX file of the {content}"),
-        ));
+        return Err(Error::data(path, what, format!("this must be the IDX file of the {content}")));
     }
     if (header.len() as u64) < header_len {
-        let what = format!(
-            "ends after {} of the {header_len} bytes of its header",
-            header.len()
-        );
+        let what = format!("ends after {} of the {header_len} bytes of its header", header.len());
         return Err(Error::data(path, what, GET_FILES));
     }
-    let sizes: Vec<u64> = header[4..]
-        .chunks_exact(4)
-        .map(|size| u64::from(u32::from_be_bytes(size.try_into().expect("4 bytes a size"))))
-        .collect();
-    let wanted = sizes
-        .iter()
-        .try_fold(1u64, |product, &size| product.checked_mul(size));
+    let sizes: Vec<u64> =
+        header[4..].chunks_exact(4).map(|size| u64::from(u32::from_be_bytes(size.try_into().expect("4 bytes a size")))).collect();
+    let wanted = sizes.iter().try_fold(1u64, |product, &size| product.checked_mul(size));
     let Some(wanted) = wanted.filter(|&w| w <= max_len) else {
         let what = format!("its header claims {sizes:?} bytes, more than the file can hold");
         return Err(Error::data(path, what, GET_FILES));
@@ -288,20 +203,12 @@ fn read_plain(path: &Path, mut reader: impl Read, max_len: u64, rank: usize) -> 
         let what = format!("is cut off after {found} of the {wanted} bytes that its header claims");
         return Err(Error::data(path, what, GET_FILES));
     }
-    Ok(Idx {
-        sizes: sizes.into_iter().map(|size| size as usize).collect(),
-        bytes,
-    })
+    Ok(Idx { sizes: sizes.into_iter().map(|size| size as usize).collect(), bytes })
 }
 
 /// Reads `len` bytes, or fewer where the stream ends, and tells whether a gzip stream was cut off;
 /// `offset` is where the reader stands.
-fn read_up_to(
-    path: &Path,
-    reader: &mut impl Read,
-    len: u64,
-    offset: u64,
-) -> Result<(Vec<u8>, bool)> {
+fn read_up_to(path: &Path, reader: &mut impl Read, len: u64, offset: u64) -> Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
     match reader.take(len).read_to_end(&mut bytes) {
         Ok(_) => Ok((bytes, false)),
@@ -311,9 +218,5 @@ fn read_up_to(
 }
 
 fn unreadable(path: &Path, offset: u64, error: &std::io::Error) -> Error {
-    Error::data(
-        path,
-        format!("is corrupt after {offset} unpacked bytes: {error}"),
-        GET_FILES,
-    )
+    Error::data(path, format!("is corrupt after {offset} unpacked bytes: {error}"), GET_FILES)
 }

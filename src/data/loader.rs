@@ -84,38 +84,19 @@ impl Loader {
     /// Evaluation batches of `dataset`: in order and unchanged, the last one padded to `batch`.
     ///
     /// Errors: an impossible mean or deviation.
-    pub fn evaluation(
-        dataset: Arc<Dataset>,
-        experiment: &Experiment,
-        batch: usize,
-    ) -> Result<Self> {
+    pub fn evaluation(dataset: Arc<Dataset>, experiment: &Experiment, batch: usize) -> Result<Self> {
         Self::with(dataset, experiment, batch, None)
     }
 
-    fn with(
-        dataset: Arc<Dataset>,
-        experiment: &Experiment,
-        batch: usize,
-        training: Option<Training>,
-    ) -> Result<Self> {
+    fn with(dataset: Arc<Dataset>, experiment: &Experiment, batch: usize, training: Option<Training>) -> Result<Self> {
         if dataset.is_empty() {
             return Err(Error::data(&dataset.path, "holds no images", ""));
         }
         if batch == 0 {
-            return Err(Error::config(
-                "a batch of 0 images",
-                "set train.batch to at least 1",
-            ));
+            return Err(Error::config("a batch of 0 images", "set train.batch to at least 1"));
         }
         let stats = ChannelStats::from_config(&experiment.augment, dataset.stats)?;
-        Ok(Self {
-            dataset,
-            batch,
-            seed: experiment.train.seed,
-            normaliser: Normaliser::new(&stats),
-            training,
-            orders: Mutex::default(),
-        })
+        Ok(Self { dataset, batch, seed: experiment.train.seed, normaliser: Normaliser::new(&stats), training, orders: Mutex::default() })
     }
 
     /// The set.
@@ -125,11 +106,7 @@ impl Loader {
 
     /// Batches of one pass: whole ones in training, all in evaluation.
     pub fn steps_per_epoch(&self) -> usize {
-        if self.training.is_some() {
-            self.dataset.len() / self.batch
-        } else {
-            self.dataset.len().div_ceil(self.batch)
-        }
+        if self.training.is_some() { self.dataset.len() / self.batch } else { self.dataset.len().div_ceil(self.batch) }
     }
 
     /// The batch of `step`.
@@ -161,19 +138,10 @@ impl Loader {
             .collect();
         let first = shares.remove(0);
         std::thread::scope(|scope| {
-            let make = |(position, numbers, images, labels)| {
-                self.fill_images(step, position, numbers, images, labels)
-            };
-            let others: Vec<_> = shares
-                .into_iter()
-                .map(|share| scope.spawn(move || make(share)))
-                .collect();
+            let make = |(position, numbers, images, labels)| self.fill_images(step, position, numbers, images, labels);
+            let others: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || make(share))).collect();
             make(first)?;
-            others.into_iter().try_for_each(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err(Error::Internal("decoding panicked".into())))
-            })
+            others.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(Error::Internal("decoding panicked".into()))))
         })?;
         self.finish(out);
         Ok(())
@@ -206,45 +174,22 @@ impl Loader {
     }
 
     /// Fills consecutive places of the batch, from `position` on.
-    fn fill_images(
-        &self,
-        step: usize,
-        position: usize,
-        numbers: &[u32],
-        images: &mut [f32],
-        labels: &mut [u32],
-    ) -> Result<()> {
+    fn fill_images(&self, step: usize, position: usize, numbers: &[u32], images: &mut [f32], labels: &mut [u32]) -> Result<()> {
         let mut scratch = Scratch::default();
         let image_len = self.dataset.side * self.dataset.side * 3;
-        let places = numbers
-            .iter()
-            .zip(images.chunks_exact_mut(image_len))
-            .zip(labels);
+        let places = numbers.iter().zip(images.chunks_exact_mut(image_len)).zip(labels);
         for (ix, ((&number, image), label)) in places.enumerate() {
-            let read = self
-                .dataset
-                .readable(number as usize, &mut scratch.picture)?;
+            let read = self.dataset.readable(number as usize, &mut scratch.picture)?;
             *label = self.dataset.labels[read];
             let position = (position + ix) as u32;
-            self.cut_and_augment(
-                ImagePlace {
-                    seed: self.seed,
-                    step: step as u32,
-                    position,
-                },
-                &mut scratch,
-            );
+            self.cut_and_augment(ImagePlace { seed: self.seed, step: step as u32, position }, &mut scratch);
             self.normaliser.apply(&scratch.square, image);
         }
         Ok(())
     }
 
     fn cut_and_augment(&self, at: ImagePlace, scratch: &mut Scratch) {
-        let Scratch {
-            picture,
-            square,
-            spare,
-        } = scratch;
+        let Scratch { picture, square, spare } = scratch;
         let side = self.dataset.side;
         let Some(training) = &self.training else {
             return crop::cut(picture, side, crop::centre(picture, side), square);
@@ -266,13 +211,9 @@ impl Loader {
         out.labels[out.valid..].fill(0);
         let (targets, padding) = out.targets.split_at_mut(out.valid * num_classes);
         padding.fill(0.0);
-        let smoothing = self
-            .training
-            .map_or(0.0, |training| training.label_smoothing);
+        let smoothing = self.training.map_or(0.0, |training| training.label_smoothing);
         targets::smoothed(&out.labels[..out.valid], num_classes, smoothing, targets);
-        let drawn = self
-            .training
-            .and_then(|t| t.mixer.draw(self.seed, out.step as u32, side));
+        let drawn = self.training.and_then(|t| t.mixer.draw(self.seed, out.step as u32, side));
         if let Some(mix) = drawn {
             mix.apply(&mut out.images, &mut out.targets, side, self.batch);
         }

@@ -76,59 +76,28 @@ impl Split {
 /// Errors: an unknown kind, a fraction outside (0, 1], files that are missing or corrupt, or a
 /// number of classes other than the model's.
 pub fn open(data: &DataConfig, model: &ModelConfig) -> Result<Split> {
-    let (kind, read) = KINDS
-        .iter()
-        .find(|(kind, _)| *kind == data.kind)
-        .ok_or_else(|| unknown_kind(&data.kind))?;
+    let (kind, read) = KINDS.iter().find(|(kind, _)| *kind == data.kind).ok_or_else(|| unknown_kind(&data.kind))?;
     subset::check_fraction(data.fraction)?;
-    let request = Request {
-        config: data,
-        side: model.image_size,
-        num_classes: model.num_classes,
-    };
+    let request = Request { config: data, side: model.image_size, num_classes: model.num_classes };
     let (train, test) = read(&request)?;
     let found = train.num_classes();
     if found != model.num_classes {
-        let what = format!(
-            "model.num_classes = {}, but {kind} has {found}",
-            model.num_classes
-        );
-        return Err(Error::config(
-            what,
-            format!("set model.num_classes = {found}"),
-        ));
+        let what = format!("model.num_classes = {}, but {kind} has {found}", model.num_classes);
+        return Err(Error::config(what, format!("set model.num_classes = {found}")));
     }
-    let train = if data.fraction < 1.0 {
-        train.subset(data.fraction)
-    } else {
-        train
-    };
-    Ok(Split {
-        train: Arc::new(train),
-        test: Arc::new(test),
-    })
+    let train = if data.fraction < 1.0 { train.subset(data.fraction) } else { train };
+    Ok(Split { train: Arc::new(train), test: Arc::new(test) })
 }
 
 fn unknown_kind(kind: &str) -> Error {
     let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
-    let nearest = names
-        .iter()
-        .max_by(|a, b| strsim::jaro(a, kind).total_cmp(&strsim::jaro(b, kind)))
-        .expect("KINDS is not empty");
-    Error::config(
-        format!("data.kind = \"{kind}\" is not known"),
-        format!(
-            "did you mean \"{nearest}\"? All kinds: {}",
-            names.join(", ")
-        ),
-    )
+    let nearest = names.iter().max_by(|a, b| strsim::jaro(a, kind).total_cmp(&strsim::jaro(b, kind))).expect("KINDS is not empty");
+    Error::config(format!("data.kind = \"{kind}\" is not known"), format!("did you mean \"{nearest}\"? All kinds: {}", names.join(", ")))
 }
 
 /// FNV-1a over `bytes`, going on from `hash`; start with [`HASH_START`].
 pub fn hash_bytes(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    })
+    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 /// The offset basis of FNV-1a.

@@ -73,16 +73,10 @@ impl Prefetch {
             num_ahead: num_makers.max(MIN_AHEAD),
             threads_per_batch: workers.div_ceil(num_makers),
         });
-        let mut prefetch = Self {
-            shared,
-            threads: Vec::new(),
-            waited: Duration::ZERO,
-        };
+        let mut prefetch = Self { shared, threads: Vec::new(), waited: Duration::ZERO };
         for ix in 0..num_makers {
             let shared = prefetch.shared.clone();
-            let thread = Builder::new()
-                .name(format!("loader-{ix}"))
-                .spawn(move || shared.make());
+            let thread = Builder::new().name(format!("loader-{ix}")).spawn(move || shared.make());
             let path = &prefetch.shared.loader.dataset().path;
             let thread = thread.map_err(|e| Error::io(path, "start a loader thread", e))?;
             prefetch.threads.push(thread);
@@ -146,22 +140,16 @@ impl Shared {
     }
 
     fn wait<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
-        self.changed
-            .wait(queue)
-            .unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What each thread does: takes the next step, makes its batch, puts it in the queue.
     fn make(&self) {
         while let Some((step, mut batch)) = self.begin() {
-            let filled = catch_unwind(AssertUnwindSafe(|| {
-                self.loader.fill(step, self.threads_per_batch, &mut batch)
-            }));
+            let filled = catch_unwind(AssertUnwindSafe(|| self.loader.fill(step, self.threads_per_batch, &mut batch)));
             let made = match filled {
                 Ok(result) => result.map(|()| batch),
-                Err(_) => Err(Error::Internal(format!(
-                    "making the batch of step {step} panicked"
-                ))),
+                Err(_) => Err(Error::Internal(format!("making the batch of step {step} panicked"))),
             };
             self.lock().made.insert(step, made);
             self.changed.notify_all();

@@ -31,8 +31,7 @@ impl ImageSource for Noise {
         let step = (self.first + ix) as u32;
         for index in 0..len.div_ceil(16) as u32 {
             let words = words(NOISE_SEED, Stream::Synthetic as u32, step, index);
-            out.rgb
-                .extend(words.iter().flat_map(|word| word.to_le_bytes()));
+            out.rgb.extend(words.iter().flat_map(|word| word.to_le_bytes()));
         }
         out.rgb.truncate(len);
         Ok(())
@@ -48,9 +47,7 @@ pub fn open(request: &Request) -> Result<(Dataset, Dataset)> {
     let num_classes = request.num_classes.max(1);
     let half = |first: usize, len: usize| {
         let shape = [request.side, num_classes, first, len];
-        let hash = shape
-            .iter()
-            .fold(HASH_START, |h, n| hash_bytes(h, &(*n as u64).to_le_bytes()));
+        let hash = shape.iter().fold(HASH_START, |h, n| hash_bytes(h, &(*n as u64).to_le_bytes()));
         let contents = Contents {
             kind: "random",
             path: PathBuf::from("(synthetic images)"),
@@ -60,10 +57,7 @@ pub fn open(request: &Request) -> Result<(Dataset, Dataset)> {
             // Of bytes that are uniform in 0..=255: deviation 1/√12.
             stats: ChannelStats::grey(0.5, 0.288_675),
             origin: Origin::Uniform,
-            source: Box::new(Noise {
-                side: request.side,
-                first,
-            }),
+            source: Box::new(Noise { side: request.side, first }),
             notes: Vec::new(),
         };
         Dataset::new(contents, request.side)

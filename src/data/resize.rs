@@ -44,17 +44,11 @@ pub fn scaled_size(width: usize, height: usize, side: usize, origin: Origin) -> 
     } else {
         side
     };
-    if width <= height {
-        (shorter, shorter * height / width)
-    } else {
-        (shorter * width / height, shorter)
-    }
+    if width <= height { (shorter, shorter * height / width) } else { (shorter * width / height, shorter) }
 }
 
 fn is_padded(length: usize, side: usize) -> bool {
-    length <= side
-        && (side - length).is_multiple_of(2)
-        && (side - length) as f64 <= side as f64 * PAD_FRAC
+    length <= side && (side - length).is_multiple_of(2) && (side - length) as f64 <= side as f64 * PAD_FRAC
 }
 
 /// Scales `picture` as [`scaled_size`] says and tells whether it had to.
@@ -64,9 +58,7 @@ pub fn scale(picture: &mut Picture, side: usize, origin: Origin) -> Result<bool,
     let (width, height) = (picture.width, picture.height);
     let (shorter, longer) = (width.min(height), width.max(height));
     if shorter == 0 || longer > shorter * MAX_ASPECT {
-        return Err(format!(
-            "a {width}×{height} image is empty or longer than {MAX_ASPECT}:1"
-        ));
+        return Err(format!("a {width}×{height} image is empty or longer than {MAX_ASPECT}:1"));
     }
     let (new_width, new_height) = scaled_size(width, height, side, origin);
     if (new_width, new_height) == (width, height) {
@@ -74,18 +66,8 @@ pub fn scale(picture: &mut Picture, side: usize, origin: Origin) -> Result<bool,
     }
     let pixels = std::mem::take(&mut picture.rgb);
     let view: ImageBuffer<Rgb<u8>, Vec<u8>> =
-        ImageBuffer::from_raw(width as u32, height as u32, pixels)
-            .expect("a picture holds width × height × 3 bytes");
-    let scaled = resize(
-        &view,
-        new_width as u32,
-        new_height as u32,
-        FilterType::CatmullRom,
-    );
-    *picture = Picture {
-        width: new_width,
-        height: new_height,
-        rgb: scaled.into_raw(),
-    };
+        ImageBuffer::from_raw(width as u32, height as u32, pixels).expect("a picture holds width × height × 3 bytes");
+    let scaled = resize(&view, new_width as u32, new_height as u32, FilterType::CatmullRom);
+    *picture = Picture { width: new_width, height: new_height, rgb: scaled.into_raw() };
     Ok(true)
 }

@@ -190,19 +190,19 @@ impl Real for f64 {
     gemm_of!(f64);
 }
 
-/// eˣ by Cody–Waite reduction and a degree-6 polynomial (coefficients of the Taylor-like minimax
-/// used since Cephes' `expf`); branch-free, so that loops over it vectorise. NaN stays NaN.
+/// eˣ by Cody–Waite reduction and a degree-6 polynomial (the coefficients of Cephes' `expf`);
+/// branch-free, so that loops over it vectorise. NaN stays NaN.
 #[inline(always)]
 fn exp_f32(x: f32) -> f32 {
-    const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, so that n·LN2_HIGH is exact for |n| ≤ 2¹⁰.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
+    // Adding 1.5·2²³ rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let clamped = if x > 88.722 { 88.722 } else { x };
     let clamped = if clamped < -87.336 { -87.336 } else { clamped };
-    let n = (clamped * LOG2_E + ROUND) - ROUND;
+    let rounded = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = clamped - n * LN2_HIGH - n * LN2_LOW;
     let mut p = 1.987_569_2e-4;
     p = p * r + 1.398_2e-3;
@@ -211,31 +211,29 @@ fn exp_f32(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 5.0e-1;
     let e = p * r * r + r + 1.0;
-    // SAFETY-free conversion: n is an integer in −126..=128, NaN becomes 0 and is restored by `e`.
-    let half = (n as i32) >> 1;
-    let scale_low = f32::from_bits(((half + 127) << 23) as u32);
-    let scale_high = f32::from_bits((((n as i32) - half + 127) << 23) as u32);
-    let result = e * scale_low * scale_high;
+    // 2ⁿ in two factors, since n reaches 128.
+    let n = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let half = n >> 1;
+    let low = f32::from_bits((half.wrapping_add(127) as u32) << 23);
+    let high = f32::from_bits((n.wrapping_sub(half).wrapping_add(127) as u32) << 23);
+    let result = e * low * high;
     let result = if x < -87.336 { 0.0 } else { result };
     if x > 88.722 { f32::INFINITY } else { result }
 }
 
-/// erf by Abramowitz & Stegun 7.1.26-like rational forms is only good to 1.5e-7 relative to 1; this
-/// takes the odd Taylor-fitted rational of |x| < 1 and 1 − erfc beyond, both branch-free.
+/// erf: an odd polynomial fitted for |x| ≤ 1 (error 1e-9 before rounding), and beyond it
+/// 1 − exp(−x²)·Q(t) of Abramowitz & Stegun 7.1.26 (1.5e-7). Both are computed, so loops vectorise.
 #[inline(always)]
 fn erf_f32(x: f32) -> f32 {
     let a = if x < 0.0 { -x } else { x };
-    // |x| ≤ 1: x·P(x²), minimax on [0, 1].
     let s = x * x;
-    let mut p = 7.853_861_4e-5;
-    p = p * s - 8.010_194e-4;
-    p = p * s + 5.188_327_3e-3;
-    p = p * s - 2.685_381_2e-2;
-    p = p * s + 1.128_358_5e-1;
-    p = p * s - 3.761_262_5e-1;
-    p = p * s + 1.128_379_2;
-    let small = x * p;
-    // |x| > 1: 1 − exp(−x²)·Q(1/(1 + p·x)), Abramowitz & Stegun 7.1.26; error 1.5e-7 absolute.
+    let mut p = 7.882_497_4e-5;
+    p = p * s - 8.018_855e-4;
+    p = p * s + 5.189_312e-3;
+    p = p * s - 2.685_432_9e-2;
+    p = p * s + 1.128_359_7e-1;
+    p = p * s - 3.761_262_6e-1;
+    p = p * s + 1.128_379_1;
     let t = 1.0 / (1.0 + 0.327_591_1 * a);
     let mut q = 1.061_405_4;
     q = q * t - 1.453_152;
@@ -244,7 +242,7 @@ fn erf_f32(x: f32) -> f32 {
     q = q * t + 0.254_829_6;
     let large = 1.0 - q * t * exp_f32(-s);
     let large = if x < 0.0 { -large } else { large };
-    if a <= 1.0 { small } else { large }
+    if a <= 1.0 { x * p } else { large }
 }
 
 /// Numbers that change from step to step: one small buffer, never part of a plan.

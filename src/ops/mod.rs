@@ -3,7 +3,13 @@
 //! Each has three siblings of its name: the definition in `cpu/`, the kernel in `shaders/ops/`, the
 //! test in `tests/ops/`.
 
+/// Exact GELU and ReLU.
+pub mod activation;
+/// A vector added to every row.
+pub mod bias;
 /// Sums and multiples of values of one shape.
 pub mod elementwise;
 /// Layer normalisation.
 pub mod layernorm;
+/// Matrix products with epilogues.
+pub mod matmul;

@@ -67,8 +67,7 @@ struct Bursts {
 impl Bursts {
     /// Counts an outlier: its place in the burst, from 1.
     fn place(&mut self, step: u64) -> usize {
-        let is_near =
-            self.last_step.is_some_and(|last| step.saturating_sub(last) <= SPIKE_PAIR_STEPS);
+        let is_near = self.last_step.is_some_and(|last| step.saturating_sub(last) <= SPIKE_PAIR_STEPS);
         self.len = if is_near { self.len + 1 } else { 1 };
         self.last_step = Some(step);
         self.len
@@ -88,21 +87,14 @@ pub struct Outcome {
 
 impl Detector {
     /// A detector with the run's thresholds, for `num_classes` ≥ 2 classes.
-    pub fn new(
-        config: &CrashConfig,
-        num_classes: usize,
-        warmup_steps: u64,
-        steps_per_epoch: u64,
-    ) -> Self {
+    pub fn new(config: &CrashConfig, num_classes: usize, warmup_steps: u64, steps_per_epoch: u64) -> Self {
         Self {
             first_op: None,
             first_group: None,
             config: config.clone(),
             num_classes,
             chance_loss: (num_classes.max(2) as f64).ln(),
-            stuck_bound_steps: (2 * warmup_steps)
-                .max(steps_per_epoch)
-                .max(config.stuck_steps as u64),
+            stuck_bound_steps: (2 * warmup_steps).max(steps_per_epoch).max(config.stuck_steps as u64),
             losses: Window::new(config.window),
             log_norms: Window::new(config.window),
             modal_fracs: Window::new(config.window),
@@ -194,8 +186,7 @@ impl Detector {
             (true, false) => format!("the gradient norm is {}", short(stat.grad_norm)),
             (true, true) => "a gradient or parameter is not finite".to_string(),
         };
-        let place =
-            self.first_op.as_ref().map_or(String::new(), |op| format!(", first seen in {op}"));
+        let place = self.first_op.as_ref().map_or(String::new(), |op| format!(", first seen in {op}"));
         let why = format!("{what} at step {}{place} (learning rate {})", stat.step, short(stat.lr));
         Some(self.alarm(AlarmKind::NonFinite, why, CALMER, self.first_op.as_ref()))
     }
@@ -222,16 +213,14 @@ impl Detector {
             return None;
         }
 
-        let kind =
-            if self.is_collapsed(median) { AlarmKind::Collapsed } else { AlarmKind::Diverged };
+        let kind = if self.is_collapsed(median) { AlarmKind::Collapsed } else { AlarmKind::Diverged };
         let is_known = self.found.contains(&kind) || self.found.contains(&AlarmKind::Collapsed);
         (!is_known).then(|| self.lost(kind, median, best))
     }
 
     fn is_collapsed(&mut self, median: f64) -> bool {
         let config = &self.config;
-        let at_chance =
-            config.collapsed_low * self.chance_loss..=config.collapsed_high * self.chance_loss;
+        let at_chance = config.collapsed_low * self.chance_loss..=config.collapsed_high * self.chance_loss;
         let modal_frac = self.modal_fracs.median(MIN_MEDIAN_LEN).unwrap_or(0.0);
         at_chance.contains(&median) || modal_frac > config.collapsed_class_frac
     }
@@ -258,8 +247,7 @@ impl Detector {
         let loss = self.last.loss;
         let median = self.losses.median(self.config.window / 2)?;
         let sigma = self.losses.sigma(median);
-        let limit = (self.config.spike_mads * sigma)
-            .max(self.config.spike_frac * median.max(SPIKE_LOSS_FLOOR));
+        let limit = (self.config.spike_mads * sigma).max(self.config.spike_frac * median.max(SPIKE_LOSS_FLOOR));
         if loss - median <= limit || self.spikes.place(self.last.step) != 2 {
             return None;
         }
@@ -284,21 +272,12 @@ impl Detector {
         let jump = centre.map(|centre| (norm.ln() - centre, self.log_norms.sigma(centre), centre));
         self.log_norms.push(norm.ln());
         let (rise, sigma, centre) = jump?;
-        let is_outlier =
-            rise > self.config.explosion_ratio.ln() && rise > self.config.explosion_z * sigma;
+        let is_outlier = rise > self.config.explosion_ratio.ln() && rise > self.config.explosion_z * sigma;
         if !is_outlier || self.explosions.place(self.last.step) != 1 {
             return None;
         }
-        let group = self
-            .first_group
-            .as_ref()
-            .map_or(String::new(), |name| format!(", most of it in {name}"));
-        let why = format!(
-            "the gradient norm is {}, {:.0} times its median {}{group}",
-            short(norm),
-            rise.exp(),
-            short(centre.exp()),
-        );
+        let group = self.first_group.as_ref().map_or(String::new(), |name| format!(", most of it in {name}"));
+        let why = format!("the gradient norm is {}, {:.0} times its median {}{group}", short(norm), rise.exp(), short(centre.exp()),);
         let hint = "set optim.clip_grad = 1, or lower the learning rate";
         Some(self.alarm(AlarmKind::GradExplosion, why, hint, self.first_group.as_ref()))
     }
@@ -313,19 +292,12 @@ impl Detector {
             Some((top1, num_images)) => top1 <= self.lucky_top1(num_images),
             None => best.loss >= level,
         };
-        let is_judged = num_steps >= MIN_STUCK_STEPS
-            && self.crash.is_none()
-            && !self.found.contains(&AlarmKind::Stuck);
+        let is_judged = num_steps >= MIN_STUCK_STEPS && self.crash.is_none() && !self.found.contains(&AlarmKind::Stuck);
         if !is_judged || has_learned || best_when_judged < level || !is_low {
             return None;
         }
-        let accuracy = last_eval.map_or(String::new(), |(top1, _)| {
-            format!(
-                " and top-1 is {:.1} % (chance {:.1} %)",
-                100.0 * top1,
-                100.0 * self.chance_top1()
-            )
-        });
+        let accuracy = last_eval
+            .map_or(String::new(), |(top1, _)| format!(" and top-1 is {:.1} % (chance {:.1} %)", 100.0 * top1, 100.0 * self.chance_top1()));
         let why = format!(
             "in {num_steps} steps the median loss never fell below {} (best {}, chance {}){accuracy}; \
              the largest learning rate was {}",

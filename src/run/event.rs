@@ -208,10 +208,9 @@ impl Event {
     /// One sentence for people.
     pub fn why(&self) -> String {
         match self {
-            Self::Started(event) => format!(
-                "training starts on {}: {} parameters, {} steps",
-                event.device, event.params, event.total_steps
-            ),
+            Self::Started(event) => {
+                format!("training starts on {}: {} parameters, {} steps", event.device, event.params, event.total_steps)
+            }
             Self::Resumed(event) => {
                 format!("goes on from step {}; {} later steps cut off", event.step, event.cut_steps)
             }

@@ -17,11 +17,7 @@ impl Window {
     /// An empty window of at least one number.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
-        Self {
-            values: VecDeque::with_capacity(capacity),
-            capacity,
-            scratch: Vec::with_capacity(capacity),
-        }
+        Self { values: VecDeque::with_capacity(capacity), capacity, scratch: Vec::with_capacity(capacity) }
     }
 
     /// Adds a finite number; the oldest leaves a full window.

@@ -38,14 +38,7 @@ struct Curve<'a> {
 
 impl Default for Curve<'_> {
     fn default() -> Self {
-        Curve {
-            num_steps: 600,
-            lr: 1e-3,
-            loss: &healthy,
-            grad_norm: &|_| 1.0,
-            modal_frac: 0.2,
-            last_eval: Some((0.85, 2000)),
-        }
+        Curve { num_steps: 600, lr: 1e-3, loss: &healthy, grad_norm: &|_| 1.0, modal_frac: 0.2, last_eval: Some((0.85, 2000)) }
     }
 }
 
@@ -128,8 +121,7 @@ fn a_run_that_goes_on_is_first_diverged_then_collapsed() {
         _ => rise(step, 360.0, 1.9, 2.3),
     };
     let (alarms, outcome) = judge(&Curve { loss: &loss, ..Curve::default() });
-    let fatal: Vec<AlarmKind> =
-        alarms.iter().filter(|alarm| alarm.is_fatal()).map(|alarm| alarm.kind).collect();
+    let fatal: Vec<AlarmKind> = alarms.iter().filter(|alarm| alarm.is_fatal()).map(|alarm| alarm.kind).collect();
     assert_eq!(fatal, [AlarmKind::Diverged, AlarmKind::Collapsed]);
     assert_eq!(outcome.crash.map(|crash| crash.kind), Some(AlarmKind::Diverged), "the first one");
 }
@@ -141,12 +133,7 @@ fn nan_is_reported_once_at_its_step() {
     for step in 1..=200 {
         let loss = if step >= 123 { f64::NAN } else { 2.0 };
         detector.first_op = (step == 123).then(|| "blocks.2.attn".to_string());
-        alarms.extend(detector.observe(&StepStat {
-            step,
-            loss,
-            grad_norm: 1.0,
-            ..StepStat::default()
-        }));
+        alarms.extend(detector.observe(&StepStat { step, loss, grad_norm: 1.0, ..StepStat::default() }));
     }
     assert_eq!(kinds(&alarms), [AlarmKind::NonFinite]);
     assert_eq!(alarms[0].step, 123);

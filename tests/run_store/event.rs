@@ -2,9 +2,7 @@
 
 use vitrine::run::alarm::{Alarm, AlarmKind, Crash, Level, Verdict};
 use vitrine::run::command::Command;
-use vitrine::run::event::{
-    Checkpoint, Ended, Eval, Event, LrChanged, Probe, Resumed, Started, Status, StepStat,
-};
+use vitrine::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Resumed, Started, Status, StepStat};
 use vitrine::run::number;
 
 /// One event of each type, with every non-finite value somewhere.
