@@ -1,1 +1,3 @@
+mod augment;
+mod data;
 mod run_store;
