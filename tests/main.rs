@@ -1,3 +1,7 @@
+//! Every test of the crate in one binary; each area has its folder.
+
 mod augment;
+mod config;
 mod data;
 mod run_store;
+mod schedule;
