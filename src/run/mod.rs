@@ -11,7 +11,19 @@ pub mod command;
 pub mod crash;
 /// What a session says.
 pub mod event;
+/// Events as lines of files.
+pub mod line;
+/// The head of a run folder.
+pub mod meta;
 /// JSON numbers that keep NaN and the infinities.
 pub mod number;
+/// Reading run folders.
+pub mod read;
+/// A run's state as a fold of its events.
+pub mod state;
+/// Writing run folders.
+pub mod store;
+/// One row an epoch.
+pub mod summary;
 /// Running medians.
 pub mod window;

@@ -6,26 +6,6 @@ use vitrine::run::alarm::{Alarm, AlarmKind, Verdict};
 use vitrine::run::crash::{Detector, Outcome};
 use vitrine::run::event::StepStat;
 
-/// The thresholds of architecture, section 8.
-fn thresholds() -> CrashConfig {
-    CrashConfig {
-        window: 64,
-        learned_frac: 0.9,
-        diverged_frac: 0.5,
-        diverged_margin: 0.25,
-        diverged_steps: 50,
-        collapsed_low: 0.97,
-        collapsed_high: 1.05,
-        collapsed_class_frac: 0.9,
-        stuck_frac: 0.97,
-        stuck_steps: 400,
-        spike_mads: 6.0,
-        spike_frac: 0.25,
-        explosion_ratio: 10.0,
-        explosion_z: 8.0,
-    }
-}
-
 /// A run of 10 classes with batch noise: `loss` and `grad_norm` are functions of the step.
 struct Curve<'a> {
     num_steps: u64,
@@ -53,7 +33,7 @@ fn rise(step: f64, step_at: f64, low: f64, high: f64) -> f64 {
 }
 
 fn judge(curve: &Curve) -> (Vec<Alarm>, Outcome) {
-    let mut detector = Detector::new(&thresholds(), 10, 100, 157);
+    let mut detector = Detector::new(&CrashConfig::default(), 10, 100, 157);
     let mut noise = Draws::new(7, Stream::Synthetic, 0, 0);
     let mut alarms = Vec::new();
     for step in 1..=curve.num_steps {
@@ -128,7 +108,7 @@ fn a_run_that_goes_on_is_first_diverged_then_collapsed() {
 
 #[test]
 fn nan_is_reported_once_at_its_step() {
-    let mut detector = Detector::new(&thresholds(), 10, 0, 100);
+    let mut detector = Detector::new(&CrashConfig::default(), 10, 0, 100);
     let mut alarms = Vec::new();
     for step in 1..=200 {
         let loss = if step >= 123 { f64::NAN } else { 2.0 };
@@ -154,7 +134,7 @@ fn each_source_of_non_finite_numbers_counts() {
         StepStat { non_finite: true, ..StepStat::default() },
     ];
     for stat in sources {
-        let mut detector = Detector::new(&thresholds(), 10, 0, 100);
+        let mut detector = Detector::new(&CrashConfig::default(), 10, 0, 100);
         assert_eq!(kinds(&detector.observe(&stat)), [AlarmKind::NonFinite], "{stat:?}");
     }
 }
@@ -219,7 +199,7 @@ fn a_gradient_explosion_warns() {
 
 #[test]
 fn two_classes_do_not_trip_the_margins() {
-    let mut detector = Detector::new(&thresholds(), 2, 0, 100);
+    let mut detector = Detector::new(&CrashConfig::default(), 2, 0, 100);
     for step in 1..=600 {
         let loss = if step % 2 == 0 { 0.5 } else { 0.6 };
         let stat = StepStat { step, loss, grad_norm: 1.0, ..StepStat::default() };

@@ -2,3 +2,7 @@
 
 mod crash;
 mod event;
+mod files;
+mod platform;
+mod replay;
+mod sample;

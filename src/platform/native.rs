@@ -1,0 +1,53 @@
+//! Linux, macOS and Windows.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+
+/// Seconds since the first call, on a clock that never goes back.
+pub fn now_secs() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64()
+}
+
+/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Cores that this process may use, at least 1.
+pub fn num_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs `work` on a thread that debuggers show as `name`.
+pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.to_string()).spawn(work).map_err(|source| Error::io(Path::new(name), "start the thread", source))
+}
+
+/// Replaces the file as a whole: readers see the old bytes or the new ones, also after a power cut.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()));
+    let outcome = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    outcome.map_err(|source| {
+        // What is left of a failed write helps nobody, and its removal may fail for the same reason.
+        let _ = fs::remove_file(&temporary);
+        Error::io(path, "write the file", source)
+    })
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

@@ -1,0 +1,197 @@
+//! Reading run folders: one, all, or by a short name.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::event::{Event, Status};
+use super::line;
+use super::meta::{RunMeta, SCHEMA};
+use crate::error::{Error, Result};
+
+/// Files of a run folder.
+pub(super) mod file {
+    pub const META: &str = "run.json";
+    pub const CONFIG: &str = "config.toml";
+    pub const METRICS: &str = "metrics.jsonl";
+    pub const EVENTS: &str = "events.jsonl";
+    pub const SUMMARY: &str = "summary.csv";
+    pub const LOCK: &str = "lock";
+    pub const PROBES: &str = "probes";
+    pub const CHECKPOINTS: &str = "checkpoints";
+}
+
+/// A run without its series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunHeader {
+    /// The run folder.
+    pub path: PathBuf,
+    /// Its `run.json`.
+    pub meta: RunMeta,
+    /// Whether a process is writing it right now.
+    pub is_live: bool,
+}
+
+/// A whole recorded run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Folder and `run.json`.
+    pub header: RunHeader,
+    /// The resolved config.
+    pub config_toml: String,
+    /// All events, in an order that replays to the live state.
+    pub events: Vec<Event>,
+}
+
+/// The runs of a folder.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Readable runs, oldest first.
+    pub runs: Vec<RunHeader>,
+    /// What is wrong with the others.
+    pub unreadable: Vec<Error>,
+}
+
+impl RunHeader {
+    /// The status for people: a run that calls itself running while nobody writes it was killed.
+    pub fn status_text(&self) -> &'static str {
+        match self.meta.status {
+            Status::Running if !self.is_live => "killed",
+            status => status.name(),
+        }
+    }
+}
+
+/// One line of a run file, with the event it holds.
+pub(super) struct Line {
+    pub text: String,
+    pub event: Event,
+}
+
+/// Reads a whole run. A last line without its end, left by a killed process, is not counted.
+///
+/// Errors: no run folder, a newer format, a damaged file (named, with the line).
+pub fn read_run(path: &Path) -> Result<Recorded> {
+    let header = read_header(path)?;
+    let config_toml = read_text(&path.join(file::CONFIG))?;
+    let mut events = Vec::new();
+    for line in read_metrics(path)?.into_iter().chain(read_notes(path)?) {
+        events.push(line.event);
+    }
+    line::sort_for_replay(&mut events);
+    Ok(Recorded { header, config_toml, events })
+}
+
+/// Reads `run.json` of a run folder.
+pub fn read_header(path: &Path) -> Result<RunHeader> {
+    let meta_path = path.join(file::META);
+    if !meta_path.is_file() {
+        let what = format!("this is no run folder: it has no {}", file::META);
+        return Err(Error::file(path, what, "`vitrine runs ls` shows the runs"));
+    }
+    let damaged = |error: serde_json::Error| Error::file(&meta_path, format!("not a valid {}: {error}", file::META), "");
+    let value: serde_json::Value = serde_json::from_str(&read_text(&meta_path)?).map_err(damaged)?;
+    let schema = value.get("schema").and_then(serde_json::Value::as_u64);
+    match schema {
+        None => return Err(Error::file(&meta_path, "it has no `schema` number", "")),
+        Some(schema) if schema > u64::from(SCHEMA) => {
+            let what = format!("its format is {schema}, and this version reads up to {SCHEMA}");
+            return Err(Error::file(&meta_path, what, "a newer Vitrine opens it"));
+        }
+        Some(_) => {}
+    }
+    let meta = serde_json::from_value(value).map_err(damaged)?;
+    Ok(RunHeader { path: path.to_path_buf(), meta, is_live: is_locked(path) })
+}
+
+/// All runs in a folder, oldest first; none if the folder is missing.
+pub fn list(runs_dir: &Path) -> Result<Listing> {
+    let mut listing = Listing::default();
+    if !runs_dir.exists() {
+        return Ok(listing);
+    }
+    let refuse = |source| Error::io(runs_dir, "list the runs", source);
+    for entry in fs::read_dir(runs_dir).map_err(refuse)? {
+        let path = entry.map_err(refuse)?.path();
+        if path.is_dir() {
+            match read_header(&path) {
+                Ok(header) => listing.runs.push(header),
+                Err(error) => listing.unreadable.push(error),
+            }
+        }
+    }
+    listing.runs.sort_by_cached_key(|run| {
+        // Ids begin with the second of creation; the config is written once, at that moment.
+        let second = run.meta.id.chars().take(STAMP_LEN).collect::<String>();
+        let written = fs::metadata(run.path.join(file::CONFIG)).and_then(|config| config.modified());
+        (second, written.ok(), run.meta.id.clone())
+    });
+    Ok(listing)
+}
+
+/// Length of `20260509-073045`.
+const STAMP_LEN: usize = 15;
+
+/// The folder of a run given as a path, an id, `last`, the beginning of an id, or a name.
+pub fn resolve(runs_dir: &Path, run: &str) -> Result<PathBuf> {
+    let in_runs_dir = runs_dir.join(run);
+    for path in [Path::new(run), &in_runs_dir] {
+        if !run.is_empty() && path.join(file::META).is_file() {
+            return Ok(path.to_path_buf());
+        }
+    }
+    let runs = list(runs_dir)?.runs;
+    if run == "last" {
+        let last = runs.last().map(|header| header.path.clone());
+        return last.ok_or_else(|| {
+            let what = format!("there is no run in {}", runs_dir.display());
+            Error::usage(what, "`vitrine train` makes one; --runs-dir looks elsewhere")
+        });
+    }
+    let by_prefix = |header: &&RunHeader| !run.is_empty() && header.meta.id.starts_with(run);
+    let mut matches: Vec<&RunHeader> = runs.iter().filter(by_prefix).collect();
+    if matches.is_empty() {
+        matches = runs.iter().filter(|header| header.meta.name == run).collect();
+    }
+    match matches[..] {
+        [header] => Ok(header.path.clone()),
+        [] => Err(Error::usage(format!("there is no run `{run}` in {}", runs_dir.display()), "`vitrine runs ls` shows the runs")),
+        _ => {
+            let ids: Vec<&str> = matches.iter().map(|header| header.meta.id.as_str()).collect();
+            let what = format!("`{run}` is the beginning or the name of {} runs", ids.len());
+            Err(Error::usage(what, format!("one of {}", ids.join(", "))))
+        }
+    }
+}
+
+/// Lines of `metrics.jsonl`.
+pub(super) fn read_metrics(path: &Path) -> Result<Vec<Line>> {
+    read_lines(&path.join(file::METRICS), line::event_from_metric)
+}
+
+/// Lines of `events.jsonl`.
+pub(super) fn read_notes(path: &Path) -> Result<Vec<Line>> {
+    read_lines(&path.join(file::EVENTS), line::event_from_note)
+}
+
+fn read_lines(path: &Path, parse: fn(&str) -> serde_json::Result<Event>) -> Result<Vec<Line>> {
+    let bytes = fs::read(path).map_err(|source| Error::io(path, "read the file", source))?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    let text = std::str::from_utf8(&bytes[..whole]).map_err(|error| Error::file(path, format!("it is damaged: {error}"), ""))?;
+    let numbered = text.lines().enumerate();
+    numbered
+        .map(|(line_ix, text)| {
+            let event = parse(text).map_err(|error| Error::file(path, format!("line {} is damaged: {error}", line_ix + 1), ""))?;
+            Ok(Line { text: text.to_string(), event })
+        })
+        .collect()
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).map_err(|source| Error::io(path, "read the file", source))?;
+    String::from_utf8(bytes).map_err(|error| Error::file(path, format!("not text: {error}"), ""))
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(lock) = File::open(path.join(file::LOCK)) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}

@@ -1,0 +1,299 @@
+//! Writing run folders (architecture, section 7).
+//!
+//! A store takes the session's events and keeps the folder readable at every moment: each line is
+//! one whole write to the end of its file, `run.json` is replaced as a whole. Killing the process
+//! costs at most the line under way. One process at a time: the folder is locked.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::alarm::{AlarmKind, Verdict};
+use super::event::{Event, Resumed, Status};
+use super::line;
+use super::meta::{DataMark, Final, RunMeta, SCHEMA};
+use super::read::{self, Line, file};
+use super::state::Standing;
+use super::summary::{self, EpochRows};
+use crate::error::{Error, Result};
+use crate::platform;
+
+/// Letters of a run's name that its id takes.
+const SLUG_LEN: usize = 40;
+
+/// What is known of a run before its first step.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// Name given by the user.
+    pub name: String,
+    /// The resolved config.
+    pub config_toml: String,
+    /// Trainable numbers.
+    pub params: u64,
+    /// Device and adapter.
+    pub device: String,
+    /// Versions of what computes it; Vitrine's own is added.
+    pub versions: BTreeMap<String, String>,
+    /// Decides every random draw.
+    pub seed: u64,
+    /// The images.
+    pub data: DataMark,
+}
+
+/// An open run folder. Dropping it unlocks the folder.
+#[derive(Debug)]
+pub struct RunStore {
+    path: PathBuf,
+    meta: RunMeta,
+    standing: Standing,
+    epochs: EpochRows,
+    metrics: LineFile,
+    notes: LineFile,
+    summary: LineFile,
+    _lock: File,
+}
+
+impl RunStore {
+    /// Makes `runs_dir/<id>/` for a new run and locks it.
+    pub fn create(runs_dir: &Path, run: NewRun) -> Result<Self> {
+        fs::create_dir_all(runs_dir).map_err(|source| Error::io(runs_dir, "make the folder", source))?;
+        let (id, path) = claim_folder(runs_dir, &run.name)?;
+        let store = Self::fill(&path, id, run);
+        if store.is_err() {
+            // The folder is ours and useless; its removal may fail for the same reason.
+            let _ = fs::remove_dir_all(&path);
+        }
+        store
+    }
+
+    fn fill(path: &Path, id: String, run: NewRun) -> Result<Self> {
+        let lock = lock_folder(path)?;
+        for folder in [file::PROBES, file::CHECKPOINTS] {
+            let folder = path.join(folder);
+            fs::create_dir(&folder).map_err(|source| Error::io(&folder, "make the folder", source))?;
+        }
+        platform::write_atomically(&path.join(file::CONFIG), run.config_toml.as_bytes())?;
+        let mut versions = run.versions;
+        versions.insert("vitrine".to_string(), env!("CARGO_PKG_VERSION").to_string());
+        let mut store = Self {
+            meta: RunMeta {
+                schema: SCHEMA,
+                id,
+                name: run.name,
+                status: Status::Running,
+                verdict: Verdict::Healthy,
+                crash: None,
+                best: None,
+                last: Final::default(),
+                params: run.params,
+                device: run.device,
+                versions,
+                seed: run.seed,
+                data: run.data,
+            },
+            standing: Standing::default(),
+            epochs: EpochRows::default(),
+            metrics: LineFile::open(path, file::METRICS)?,
+            notes: LineFile::open(path, file::EVENTS)?,
+            summary: LineFile::open(path, file::SUMMARY)?,
+            path: path.to_path_buf(),
+            _lock: lock,
+        };
+        store.summary.append(summary::HEADER)?;
+        store.save_meta()?;
+        Ok(store)
+    }
+
+    /// Opens a run again to go on after `step`, the step of a checkpoint. Lines after it are cut
+    /// off, and so is what only the end had shown; the cut is recorded. Returns the events kept,
+    /// in an order that replays to the state at `step`.
+    pub fn resume(path: &Path, step: u64) -> Result<(Self, Vec<Event>)> {
+        let mut meta = read::read_header(path)?.meta;
+        let lock = lock_folder(path)?;
+        let (metrics, notes) = (read::read_metrics(path)?, read::read_notes(path)?);
+        let last_step = metrics.iter().map(|line| line.event.step()).max().unwrap_or(0);
+
+        let is_kept = |line: &Line| line.event.step() <= step && !is_conclusion(&line.event);
+        let (metrics, notes) = (filtered(metrics, is_kept), filtered(notes, is_kept));
+        rewrite(path, file::EVENTS, notes.iter().map(|line| line.text.as_str()))?;
+        rewrite(path, file::METRICS, metrics.iter().map(|line| line.text.as_str()))?;
+
+        let lines = metrics.into_iter().chain(notes);
+        let mut events: Vec<Event> = lines.map(|line| line.event).collect();
+        line::sort_for_replay(&mut events);
+        let mut standing = Standing::default();
+        let mut epochs = EpochRows::default();
+        let mut rows = vec![summary::HEADER.to_string()];
+        for event in &events {
+            standing.apply(event);
+            rows.extend(epochs.apply(event));
+        }
+        rewrite(path, file::SUMMARY, rows.iter().map(String::as_str))?;
+
+        meta.update(&standing);
+        let mut store = Self {
+            path: path.to_path_buf(),
+            meta,
+            standing,
+            epochs,
+            metrics: LineFile::open(path, file::METRICS)?,
+            notes: LineFile::open(path, file::EVENTS)?,
+            summary: LineFile::open(path, file::SUMMARY)?,
+            _lock: lock,
+        };
+        let cut_steps = last_step.saturating_sub(step);
+        let resumed = Event::Resumed(Resumed { step, cut_steps });
+        store.record(&resumed)?;
+        events.push(resumed);
+        Ok((store, events))
+    }
+
+    /// Takes the next event. Everything but a step and a probe also brings `run.json` up to date.
+    pub fn record(&mut self, event: &Event) -> Result<()> {
+        match line::metric_from_event(event) {
+            Some(line) => self.metrics.append(&line)?,
+            None => self.notes.append(&line::note_from_event(event))?,
+        }
+        if let Some(row) = self.epochs.apply(event) {
+            self.summary.append(&row)?;
+        }
+        self.standing.apply(event);
+        if let Event::Started(started) = event {
+            self.meta.params = started.params;
+            self.meta.device.clone_from(&started.device);
+        }
+        match event {
+            Event::Step(_) | Event::Probe(_) => Ok(()),
+            _ => self.save_meta(),
+        }
+    }
+
+    /// The run folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `run.json` says.
+    pub fn meta(&self) -> &RunMeta {
+        &self.meta
+    }
+
+    /// The file of the probe at `step`.
+    pub fn probe_path(&self, step: u64) -> PathBuf {
+        self.path.join(file::PROBES).join(format!("step-{step:06}.safetensors"))
+    }
+
+    /// The file of a checkpoint: `last`, `best` or `pre-crash`.
+    pub fn checkpoint_path(&self, name: &str) -> PathBuf {
+        checkpoint_path(&self.path, name)
+    }
+
+    fn save_meta(&mut self) -> Result<()> {
+        self.meta.update(&self.standing);
+        let mut text = serde_json::to_string_pretty(&self.meta).expect("run.json is plain data with text keys");
+        text.push('\n');
+        platform::write_atomically(&self.path.join(file::META), text.as_bytes())
+    }
+}
+
+/// The file of a checkpoint in a run folder: `last`, `best` or `pre-crash`.
+pub fn checkpoint_path(run_path: &Path, name: &str) -> PathBuf {
+    run_path.join(file::CHECKPOINTS).join(format!("{name}.safetensors"))
+}
+
+/// The part of an id that comes from the run's name: small letters, digits and single hyphens.
+pub fn slug(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let slug: String = words.join("-").to_ascii_lowercase().chars().take(SLUG_LEN).collect();
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "run".to_string() } else { slug.to_string() }
+}
+
+/// Whether only the end of a run could show it.
+fn is_conclusion(event: &Event) -> bool {
+    match event {
+        Event::Ended(_) => true,
+        Event::Alarm(alarm) => alarm.kind == AlarmKind::Stuck,
+        _ => false,
+    }
+}
+
+fn filtered(lines: Vec<Line>, is_kept: impl Fn(&Line) -> bool) -> Vec<Line> {
+    lines.into_iter().filter(is_kept).collect()
+}
+
+fn rewrite<'a>(path: &Path, name: &str, lines: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    platform::write_atomically(&path.join(name), text.as_bytes())
+}
+
+/// Makes a folder that no other run has: time, name, and a number where two began in one second.
+fn claim_folder(runs_dir: &Path, name: &str) -> Result<(String, PathBuf)> {
+    let stem = format!("{}-{}", platform::calendar::utc_stamp(platform::unix_millis()), slug(name));
+    let mut id = stem.clone();
+    let mut count = 1;
+    loop {
+        let path = runs_dir.join(&id);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok((id, path)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                count += 1;
+                id = format!("{stem}-{count}");
+            }
+            Err(source) => return Err(Error::io(&path, "make the run folder", source)),
+        }
+    }
+}
+
+/// Locks a run folder until the file is dropped or the process ends, however it ends.
+fn lock_folder(path: &Path) -> Result<File> {
+    let lock_path = path.join(file::LOCK);
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(|source| Error::io(&lock_path, "open the lock", source))?;
+    // A reader that looks whether the run is live holds the lock for a moment.
+    for _ in 0..5 {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::io(&lock_path, "lock the run", source));
+            }
+        }
+    }
+    Err(Error::file(path, "another process is writing this run", "wait until it ends, stop it with Ctrl-C, or start a new run"))
+}
+
+/// A file that grows by whole lines, each one write.
+#[derive(Debug)]
+struct LineFile {
+    path: PathBuf,
+    file: File,
+    line: Vec<u8>,
+}
+
+impl LineFile {
+    fn open(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(name);
+        let file = OpenOptions::new().append(true).create(true).open(&path).map_err(|source| Error::io(&path, "open the file", source))?;
+        Ok(Self { path, file, line: Vec::new() })
+    }
+
+    fn append(&mut self, line: &str) -> Result<()> {
+        self.line.clear();
+        self.line.extend_from_slice(line.as_bytes());
+        self.line.push(b'\n');
+        let outcome = self.file.write_all(&self.line);
+        outcome.map_err(|source| Error::io(&self.path, "write to the file", source))
+    }
+}
