@@ -130,6 +130,23 @@ fn photographs_are_scaled_to_the_shorter_side_and_cut() {
 }
 
 #[test]
+fn training_cuts_photographs_at_random_places() {
+    let dir = small_set(1);
+    let wide = RgbImage::from_fn(300, 200, |x, _| Rgb([(x * 255 / 299) as u8, 0, 0]));
+    save(dir.path(), "train/cat/000.png", &wide.into(), ImageFormat::Png);
+    fs::remove_dir_all(dir.path().join("train/dog")).expect("remove");
+    fs::remove_dir_all(dir.path().join("val/dog")).expect("remove");
+    let split = open("folder", dir.path(), 112, 1).expect("a good set");
+    let mut experiment = experiment(1, 0);
+    (experiment.augment.mean, experiment.augment.std) = (vec![0.0], vec![1.0]);
+    let loader = Loader::new(split.train.clone(), &experiment).expect("a loader");
+    // The top left pixel tells the column the square was cut at: 0..=80 of 192.
+    let columns: Vec<f32> = (0..40).map(|step| loader.batch(step).expect("a batch").images[0] * 191.0).collect();
+    let (least, most) = columns.iter().fold((f32::MAX, f32::MIN), |(l, m), &c| (l.min(c), m.max(c)));
+    assert!((-2.0..20.0).contains(&least) && (60.0..82.0).contains(&most), "{least}..{most}");
+}
+
+#[test]
 fn decoded_images_are_kept() {
     let dir = small_set(2);
     let split = open("folder", dir.path(), 8, 2).expect("a good set");

@@ -57,13 +57,13 @@ fn synthetic_images_fit_the_model_and_repeat() {
 
 #[test]
 fn fractions_are_balanced_nested_and_rounded_up() {
-    let labels: Vec<u32> = (0..95).map(|ix| u32::from(ix % 10 == 0)).collect();
+    let labels: Vec<u32> = (0..110).map(|ix| u32::from(ix % 11 == 0)).collect();
     let per_class = |members: &[u32]| {
         let ones = members.iter().filter(|&&ix| labels[ix as usize] == 1).count();
         (members.len() - ones, ones)
     };
-    // 85 and 10 images.
-    let fractions = [(0.001, (1, 1)), (0.1, (9, 1)), (0.3, (26, 3)), (0.7, (60, 7)), (1.0, (85, 10))];
+    // 100 and 10 images; in floats 0.07 · 100 lies above 7.
+    let fractions = [(0.001, (1, 1)), (0.07, (7, 1)), (0.1, (10, 1)), (0.33, (33, 4)), (0.7, (70, 7)), (1.0, (100, 10))];
     let mut smaller = BTreeSet::new();
     for (fraction, expected) in fractions {
         let members = subset::members(&labels, 2, fraction);
