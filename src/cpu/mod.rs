@@ -4,17 +4,35 @@
 //! Sums run in a fixed order that does not depend on the number of threads, so a run repeats bit
 //! for bit.
 
+/// Gradients of micro-batches.
+pub mod accumulate;
 /// Exact GELU and ReLU.
 pub mod activation;
+/// AdamW.
+pub mod adamw;
 /// A vector added to every row.
 pub mod bias;
+/// Cross-entropy with soft targets.
+pub mod cross_entropy;
 /// Sums and multiples of values of one shape.
 pub mod elementwise;
+/// Running averages.
+pub mod ema;
 /// Layer normalisation.
 pub mod layernorm;
 /// The executor.
 pub mod machine;
 /// Matrix products.
 pub mod matmul;
+/// Global gradient norm.
+pub mod norm;
+/// Loss and accuracy of a batch.
+pub mod record;
 /// Scratch memory, widths and row blocks.
 pub mod rows;
+/// Sharpness-aware minimisation.
+pub mod sam;
+/// SGD with momentum.
+pub mod sgd;
+/// Cosine similarity of tokens.
+pub mod similarity;

@@ -110,6 +110,17 @@ impl Graph {
         self.shape(value).rows_and_width()
     }
 
+    /// Gives a value other sides of the same length.
+    pub fn reshape(&mut self, value: Value, sides: &[usize]) -> Result<()> {
+        let shape = Shape::new(sides);
+        if shape.len() != self.shape(value).len() {
+            let what = format!("{} has not as many elements as {shape}", self.shape(value));
+            return Err(self.in_scope(Error::shape("reshape", what, "")));
+        }
+        self.values[value.0].shape = shape;
+        Ok(())
+    }
+
     /// Demands that `value` be written to `place` instead of an arena.
     pub fn store(&mut self, value: Value, place: Place) {
         self.stores.push((value, place));

@@ -112,8 +112,17 @@ impl Op for MatMul {
         }
     }
 
-    fn infer(&self, _inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        let shape = if self.batch > 1 { Shape::from([self.batch, self.m, self.n]) } else { [self.m, self.n].into() };
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let shape = match self.form {
+            // The leading sides of a (batch, tokens) stay.
+            Form::Nt | Form::Nn => {
+                let mut sides = inputs[0].sides().to_vec();
+                *sides.last_mut().expect("a matrix has a last side") = self.n;
+                Shape::new(&sides)
+            }
+            Form::Tn if self.batch > 1 => [self.batch, self.m, self.n].into(),
+            Form::Tn => [self.m, self.n].into(),
+        };
         Ok(vec![shape; if self.epilogue.keep { 2 } else { 1 }])
     }
 

@@ -7,6 +7,8 @@
 pub mod activation;
 /// A vector added to every row.
 pub mod bias;
+/// Cross-entropy with soft targets.
+pub mod cross_entropy;
 /// Sums and multiples of values of one shape.
 pub mod elementwise;
 /// Layer normalisation.

@@ -1,0 +1,91 @@
+// Global gradient norm, clip factor, non-finite flag.
+//
+//   norm = ‖g‖₂ (ADAPTIVE: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
+//
+// Grid      partial_sums: CHUNK elements an invocation; fold_sums: CHUNK partials an invocation;
+//           finish: one invocation
+// Shapes    gradients, parameters [len]; partial [chunks, 2]; folded [folds, 2]; norm [4]; ring [slots, SLOT_LEN]
+// Memory    none
+// Consts    ADAPTIVE, CHUNK, SLOT_LEN, WORKGROUP
+// Oracle    src/cpu/norm.rs
+//# include lib/grid
+//# include lib/finite
+
+struct Dims {
+    len: u32,
+}
+@group(0) @binding(0) var<uniform> dims: Dims;
+
+@group(1) @binding(0) var<storage, read> gradients: array<u32>;
+@group(1) @binding(1) var<storage, read> parameters: array<f32>;
+@group(1) @binding(2) var<storage, read_write> partial: array<f32>;
+
+fn num_chunks() -> u32 {
+    return (dims.len + CHUNK - 1u) / CHUNK;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn partial_sums(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let chunk = flat_index(global, groups, WORKGROUP);
+    if (chunk >= num_chunks()) {
+        return;
+    }
+    var squares = 0.0;
+    var odd = false;
+    let end = min((chunk + 1u) * CHUNK, dims.len);
+    for (var ix = chunk * CHUNK; ix < end; ix++) {
+        let bits = gradients[ix];
+        odd = odd || !is_finite_bits(bits);
+        var g = bitcast<f32>(bits);
+        if (ADAPTIVE) {
+            g *= parameters[ix];
+        }
+        squares += g * g;
+    }
+    partial[2u * chunk] = squares;
+    partial[2u * chunk + 1u] = select(0.0, 1.0, odd);
+}
+
+@group(1) @binding(0) var<storage, read> partial_fold: array<f32>;
+@group(1) @binding(1) var<storage, read_write> folded: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn fold_sums(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let fold = flat_index(global, groups, WORKGROUP);
+    if (fold * CHUNK >= num_chunks()) {
+        return;
+    }
+    var squares = 0.0;
+    var odd = 0.0;
+    let end = min((fold + 1u) * CHUNK, num_chunks());
+    for (var chunk = fold * CHUNK; chunk < end; chunk++) {
+        squares += partial_fold[2u * chunk];
+        odd = max(odd, partial_fold[2u * chunk + 1u]);
+    }
+    folded[2u * fold] = squares;
+    folded[2u * fold + 1u] = odd;
+}
+
+@group(1) @binding(0) var<storage, read> partial_in: array<f32>;
+@group(1) @binding(1) var<storage, read_write> norm: array<f32>;
+@group(1) @binding(2) var<storage, read_write> ring: array<f32>;
+
+@compute @workgroup_size(1)
+fn finish() {
+    let num_folds = (num_chunks() + CHUNK - 1u) / CHUNK;
+    var squares = 0.0;
+    var odd = 0.0;
+    for (var fold = 0u; fold < num_folds; fold++) {
+        squares += partial_in[2u * fold];
+        odd = max(odd, partial_in[2u * fold + 1u]);
+    }
+    let length = sqrt(squares);
+    norm[0] = length;
+    norm[1] = select(1.0, min(1.0, scalars.clip_norm / (length + 1e-6)), scalars.clip_norm > 0.0);
+    norm[2] = odd;
+    norm[3] = max(norm[3], odd);
+    if (scalars.report == 1u) {
+        ring[scalars.ring_slot * SLOT_LEN + 6u] = length;
+        ring[scalars.ring_slot * SLOT_LEN + 7u] = odd;
+    }
+}

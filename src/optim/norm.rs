@@ -1,0 +1,93 @@
+//! Global gradient norm, clip factor, non-finite flag.
+//!
+//!   norm = ‖g‖₂ (ASAM: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
+//!
+//! Shapes      g, p [P] → the words of [`crate::graph::Region::Norm`]: norm, clip, flag, sticky flag;
+//!             and words 6, 7 of this step's slot of the ring, when the pass reports
+//! Derivative  none
+//! Cost        2·P flop, P·4 bytes
+//! Numerics    sums in fixed chunks, then over the chunks in order; the flag looks at the exponent
+//!             bits of every element, so that a norm that overflows does not raise it
+//! Errors      none
+//! Source      torch.nn.utils.clip_grad_norm_. Differs: none.
+
+use super::WORKGROUP;
+use crate::defined_by;
+use crate::error::Result;
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::{Cost, Graph, Op, Shape, Value};
+use crate::metric::record::SLOT_LEN;
+
+/// Words of [`crate::graph::Region::Norm`].
+pub const NORM_LEN: usize = 4;
+/// Elements one invocation (or task) sums.
+pub const CHUNK: usize = 256;
+
+/// Measures `gradients`; `parameters` only where ASAM needs them. Updates `norm` and `ring`.
+pub fn norm(graph: &mut Graph, gradients: Value, parameters: Value, norm: Value, ring: Value, adaptive: bool) -> Result<Value> {
+    let len = graph.shape(gradients).len();
+    Ok(graph.push(Norm { len, adaptive }, &[gradients, parameters, norm, ring])?[0])
+}
+
+/// g, p, norm (in place), ring (in place) → norm, ring.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    /// P.
+    pub len: usize,
+    /// Weighs each gradient by its parameter (ASAM).
+    pub adaptive: bool,
+}
+
+impl Op for Norm {
+    fn name(&self) -> &'static str {
+        "norm.global"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[2].clone(), inputs[3].clone()])
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { flops: 2.0 * self.len as f64, bytes: 4.0 * self.len as f64 }
+    }
+
+    fn in_place(&self) -> &'static [(usize, usize)] {
+        &[(0, 2), (1, 3)]
+    }
+
+    defined_by!(crate::cpu::norm::global);
+
+    fn launch(&self, _target: &Target) -> Launch {
+        let num_chunks = self.len.div_ceil(CHUNK);
+        let dispatch = |entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3]| Dispatch {
+            shader: "optim/norm",
+            entry,
+            consts: vec![
+                ("ADAPTIVE", Const::Bool(self.adaptive)),
+                ("CHUNK", Const::U32(CHUNK as u32)),
+                ("SLOT_LEN", Const::U32(SLOT_LEN as u32)),
+                ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+            ],
+            dims: vec![("len", self.len as u32)],
+            bindings,
+            groups,
+        };
+        let partial = vec![
+            Binding::read("gradients", Slot::In(0)),
+            Binding::read("parameters", Slot::In(1)),
+            Binding::write("partial", Slot::Scratch(0)),
+        ];
+        let last =
+            vec![Binding::read("partial_in", Slot::Scratch(1)), Binding::write("norm", Slot::Out(0)), Binding::write("ring", Slot::Out(1))];
+        let fold = vec![Binding::read("partial_fold", Slot::Scratch(0)), Binding::write("folded", Slot::Scratch(1))];
+        let num_folded = num_chunks.div_ceil(CHUNK);
+        Launch {
+            dispatches: vec![
+                dispatch("partial_sums", partial, flat_groups(num_chunks, WORKGROUP)),
+                dispatch("fold_sums", fold, flat_groups(num_folded, WORKGROUP)),
+                dispatch("finish", last, [1, 1, 1]),
+            ],
+            scratch: vec![2 * num_chunks, 2 * num_folded],
+        }
+    }
+}
