@@ -123,3 +123,12 @@ fn experiments_made_in_code_are_checked_too() {
     experiment.train.seed = u64::MAX;
     assert_names(&experiment.check().expect_err("must be refused").to_string(), &["train.seed", "18446744073709551615"]);
 }
+
+#[test]
+fn the_kinds_of_sets_are_those_that_can_be_read() {
+    let text = config_error(load_sets(&["data.kind=?"]));
+    let (_, list) = text.split_once("use one of ").expect("the kinds are listed");
+    let listed: Vec<&str> = list.split(", ").map(|name| name.trim_matches('"')).collect();
+    let readable: Vec<&str> = vitrine::data::KINDS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, readable);
+}
