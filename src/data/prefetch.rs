@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle, available_parallelism};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::loader::{Batch, Loader};
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// Batches between the one handed out next and the last one begun.
 const MIN_AHEAD: usize = 2;
@@ -24,7 +25,7 @@ const MAX_WORKERS: usize = 16;
 pub struct Prefetch {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    waited: Duration,
+    waited_secs: f64,
 }
 
 struct Shared {
@@ -54,7 +55,7 @@ impl Prefetch {
     /// Errors: the system refuses a thread.
     pub fn new(loader: Arc<Loader>, steps: Range<usize>, workers: usize) -> Result<Self> {
         let workers = match workers {
-            0 => available_parallelism().map_or(1, |n| n.get().min(MAX_WORKERS)),
+            0 => platform::num_cores().min(MAX_WORKERS),
             given => given,
         };
         let num_makers = workers.min(MAX_AHEAD);
@@ -73,12 +74,10 @@ impl Prefetch {
             num_ahead: num_makers.max(MIN_AHEAD),
             threads_per_batch: workers.div_ceil(num_makers),
         });
-        let mut prefetch = Self { shared, threads: Vec::new(), waited: Duration::ZERO };
+        let mut prefetch = Self { shared, threads: Vec::new(), waited_secs: 0.0 };
         for ix in 0..num_makers {
             let shared = prefetch.shared.clone();
-            let thread = Builder::new().name(format!("loader-{ix}")).spawn(move || shared.make());
-            let path = &prefetch.shared.loader.dataset().path;
-            let thread = thread.map_err(|e| Error::io(path, "start a loader thread", e))?;
+            let thread = platform::spawn(&format!("loader-{ix}"), move || shared.make())?;
             prefetch.threads.push(thread);
         }
         Ok(prefetch)
@@ -94,7 +93,7 @@ impl Prefetch {
 
     /// Time spent in [`Prefetch::next`] waiting for a batch, in total.
     pub fn waited(&self) -> Duration {
-        self.waited
+        Duration::from_secs_f64(self.waited_secs)
     }
 }
 
@@ -103,7 +102,7 @@ impl Iterator for Prefetch {
 
     /// The next batch in order; an error stands in the place of the batch it prevented.
     fn next(&mut self) -> Option<Result<Batch>> {
-        let began = Instant::now();
+        let began_secs = platform::now_secs();
         let mut queue = self.shared.lock();
         let step = queue.next_out;
         if step >= queue.end {
@@ -118,7 +117,7 @@ impl Iterator for Prefetch {
         queue.next_out += 1;
         drop(queue);
         self.shared.changed.notify_all();
-        self.waited += began.elapsed();
+        self.waited_secs += platform::now_secs() - began_secs;
         Some(batch)
     }
 }
