@@ -10,8 +10,12 @@ pub mod accumulate;
 pub mod activation;
 /// AdamW.
 pub mod adamw;
+/// Batch normalisation and scaled ReLU.
+pub mod batchnorm;
 /// A vector added to every row.
 pub mod bias;
+/// Convolution of images.
+pub mod conv2d;
 /// Cross-entropy with soft targets.
 pub mod cross_entropy;
 /// Sums and multiples of values of one shape.

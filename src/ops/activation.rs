@@ -9,12 +9,14 @@
 //! Errors      none
 //! Source      Hendrycks & Gimpel 2016, arXiv:1606.08415. Differs: none (not the tanh approximation).
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::defined_by;
 use crate::error::Result;
 use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
+use crate::ops::batchnorm;
 
 const WORKGROUP: usize = 64;
 
@@ -110,6 +112,15 @@ impl Op for Backward {
     fn launch(&self, _target: &Target) -> Launch {
         let bindings = vec![Binding::read("d_y", Slot::In(0)), Binding::read("saved", Slot::In(1)), Binding::write("d_x", Slot::Out(0))];
         launch("backward", bindings, self.len, self.kind)
+    }
+
+    fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
+        // Scaled ReLU: the normalisation finds the sign of y again from its own input.
+        let batchnorm = (consumer as &dyn Any).downcast_ref::<batchnorm::Backward>()?;
+        if keep || port != 0 || self.kind != Kind::Relu {
+            return None;
+        }
+        Some(Arc::new(batchnorm.with_relu_mask()?))
     }
 }
 

@@ -1,0 +1,309 @@
+//! Convolution of images with symmetric zero padding; patchify is the case kernel = stride.
+//!
+//!   y[b, i, j, o] = Σ_{u,v,c} x[b, s·i + u − p, s·j + v − p, c] · w[o, u, v, c]  (+ bias[o], then ReLU)
+//!
+//! Shapes      x [B, H, W, Ci], w [Co, k, k, Ci] → y [B, Ho, Wo, Co], Ho = ⌊(H + 2p − k)/s⌋ + 1
+//! Derivative  d_x and d_w are the two other products of the same sum; d_bias comes from `bias`
+//! Cost        2·B·Ho·Wo·Co·k²·Ci flop each way
+//! Numerics    sums in f32; d_w in parts of fixed length, added in order
+//! Errors      a kernel larger than the padded image, a weight of another shape
+//! Source      the paper's stems. Differs: weights are stored [out, kh, kw, in].
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::defined_by;
+use crate::error::{Error, Result};
+use crate::graph::graph::Source;
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
+use crate::ops::activation::{Activation, Kind};
+use crate::ops::bias::AddBias;
+
+/// Invocations of a workgroup (`WORKGROUP` in the shader), places and channels of one of them.
+const WORKGROUP: usize = 64;
+const PLACES: usize = 4;
+const CHANNELS: usize = 16;
+/// Output positions of one partial sum of d_w, at least; and the most partial sums.
+const PART_LEN: usize = 256;
+const MAX_PARTS: usize = 64;
+/// Most values that the partial sums may take together.
+const PARTIAL_LEN: usize = 1 << 23;
+
+/// Convolves `x` [B, H, W, Ci] with `w` [Co, k, k, Ci], without bias.
+pub fn conv2d(graph: &mut Graph, x: Value, w: Value, kernel: usize, stride: usize, padding: usize) -> Result<Value> {
+    let geometry = Geometry::new(graph.shape(x), graph.shape(w), kernel, stride, padding)?;
+    graph.push_one(Forward { geometry, bias: false, relu: false }, &[x, w])
+}
+
+/// Sides of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// B.
+    pub batch: usize,
+    /// H.
+    pub height: usize,
+    /// W.
+    pub width: usize,
+    /// Ci.
+    pub channels_in: usize,
+    /// Co.
+    pub channels_out: usize,
+    /// k: side of the square kernel.
+    pub kernel: usize,
+    /// s.
+    pub stride: usize,
+    /// p: zeros on every side.
+    pub padding: usize,
+}
+
+impl Geometry {
+    /// The geometry of `x` [B, H, W, Ci] with `w` [Co, k, k, Ci], or what does not fit.
+    pub fn new(x: &Shape, w: &Shape, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
+        let &[batch, height, width, channels_in] = x.sides() else {
+            return Err(Error::shape("conv2d", format!("input {x} is not an image batch"), "the sides are [B, H, W, C]"));
+        };
+        let fits = matches!(w.sides(), [_, kh, kw, ci] if [*kh, *kw, *ci] == [kernel, kernel, channels_in]);
+        if !fits {
+            let hint = format!("the weight is [out, {kernel}, {kernel}, {channels_in}]");
+            return Err(Error::shape("conv2d", format!("weight {w} does not fit input {x}"), hint));
+        }
+        if stride == 0 || kernel == 0 || kernel > height.min(width) + 2 * padding {
+            let what = format!("kernel {kernel} with stride {stride} and padding {padding} does not fit input {x}");
+            return Err(Error::shape("conv2d", what, "the kernel is at most the padded image, the stride at least 1"));
+        }
+        Ok(Self { batch, height, width, channels_in, channels_out: w.sides()[0], kernel, stride, padding })
+    }
+
+    /// Ho.
+    pub fn height_out(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Wo.
+    pub fn width_out(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Output positions of one image.
+    pub fn positions_per_image(&self) -> usize {
+        self.height_out() * self.width_out()
+    }
+
+    /// Output positions of the batch.
+    pub fn positions(&self) -> usize {
+        self.batch * self.positions_per_image()
+    }
+
+    /// Values of `x` under one row of the kernel: k·Ci.
+    pub fn run_len(&self) -> usize {
+        self.kernel * self.channels_in
+    }
+
+    /// Values of `x` under the kernel: k²·Ci.
+    pub fn patch_len(&self) -> usize {
+        self.kernel * self.run_len()
+    }
+
+    fn shape_in(&self) -> Shape {
+        [self.batch, self.height, self.width, self.channels_in].into()
+    }
+
+    fn shape_out(&self) -> Shape {
+        [self.batch, self.height_out(), self.width_out(), self.channels_out].into()
+    }
+
+    fn weight_shape(&self) -> Shape {
+        [self.channels_out, self.kernel, self.kernel, self.channels_in].into()
+    }
+
+    fn cost(&self) -> Cost {
+        let sides = [self.shape_in().len(), self.shape_out().len(), self.weight_shape().len()];
+        let flops = 2.0 * self.positions() as f64 * (self.channels_out * self.patch_len()) as f64;
+        Cost { flops, bytes: 4.0 * sides.iter().sum::<usize>() as f64 }
+    }
+}
+
+/// x, w (, bias) → y.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// Sides.
+    pub geometry: Geometry,
+    /// Whether an input [Co] is added.
+    pub bias: bool,
+    /// Whether max(·, 0) follows.
+    pub relu: bool,
+}
+
+/// d_y, w → d_x.
+#[derive(Clone, Debug)]
+pub struct BackwardInput {
+    /// Sides.
+    pub geometry: Geometry,
+}
+
+/// d_y, x → d_w.
+#[derive(Clone, Debug)]
+pub struct BackwardWeight {
+    /// Sides.
+    pub geometry: Geometry,
+}
+
+impl Op for Forward {
+    fn name(&self) -> &'static str {
+        "conv2d.forward"
+    }
+
+    fn infer(&self, _inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![self.geometry.shape_out()])
+    }
+
+    fn adjoint(&self, graph: &mut Graph, node: &Node, d_outputs: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let Some(d_y) = d_outputs[0] else { return Ok(vec![None; 2]) };
+        let geometry = self.geometry;
+        let [x, w] = [node.inputs[0], node.inputs[1]];
+        let x_saved = graph.saved(x)?;
+        let d_w = graph.push_one(BackwardWeight { geometry }, &[d_y, x_saved])?;
+        // Images are leaves: nobody asks for their gradient, and it would be the dearest of all.
+        let x_is_leaf = matches!(graph.values[x.0].source, Source::Leaf(_));
+        let d_x = if x_is_leaf { None } else { Some(graph.push_one(BackwardInput { geometry }, &[d_y, w])?) };
+        Ok(vec![d_x, Some(d_w)])
+    }
+
+    fn cost(&self) -> Cost {
+        self.geometry.cost()
+    }
+
+    defined_by!(crate::cpu::conv2d::forward);
+
+    fn launch(&self, _target: &Target) -> Launch {
+        let bindings = vec![
+            Binding::read("x", Slot::In(0)),
+            Binding::read("w", Slot::In(1)),
+            // Without a bias the binding must still be filled; the shader does not read it.
+            Binding::read("bias", Slot::In(if self.bias { 2 } else { 1 })),
+            Binding::write("y", Slot::Out(0)),
+        ];
+        let g = &self.geometry;
+        let call = Call { geometry: *g, bias: self.bias, relu: self.relu, part_len: 0, num_parts: 0 };
+        let groups = call.tiles(g.positions(), g.channels_out);
+        Launch { dispatches: vec![call.dispatch("forward", bindings, groups)], scratch: vec![] }
+    }
+
+    fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
+        let consumer = consumer as &dyn Any;
+        if keep || self.relu {
+            return None;
+        }
+        if consumer.is::<AddBias>() && port == 0 && !self.bias {
+            return Some(Arc::new(Self { bias: true, ..*self }));
+        }
+        let is_relu = consumer.downcast_ref::<Activation>().is_some_and(|activation| activation.kind == Kind::Relu);
+        is_relu.then(|| Arc::new(Self { relu: true, ..*self }) as Arc<dyn Op>)
+    }
+}
+
+impl Op for BackwardInput {
+    fn name(&self) -> &'static str {
+        "conv2d.backward_input"
+    }
+
+    fn infer(&self, _inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![self.geometry.shape_in()])
+    }
+
+    fn cost(&self) -> Cost {
+        self.geometry.cost()
+    }
+
+    defined_by!(crate::cpu::conv2d::backward_input);
+
+    fn launch(&self, _target: &Target) -> Launch {
+        let bindings = vec![Binding::read("d_y", Slot::In(0)), Binding::read("w", Slot::In(1)), Binding::write("d_x", Slot::Out(0))];
+        let g = &self.geometry;
+        let call = Call { geometry: *g, bias: false, relu: false, part_len: 0, num_parts: 0 };
+        let groups = call.tiles(g.batch * g.height * g.width, g.channels_in);
+        Launch { dispatches: vec![call.dispatch("backward_input", bindings, groups)], scratch: vec![] }
+    }
+}
+
+impl Op for BackwardWeight {
+    fn name(&self) -> &'static str {
+        "conv2d.backward_weight"
+    }
+
+    fn infer(&self, _inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![self.geometry.weight_shape()])
+    }
+
+    fn cost(&self) -> Cost {
+        self.geometry.cost()
+    }
+
+    defined_by!(crate::cpu::conv2d::backward_weight);
+
+    fn launch(&self, _target: &Target) -> Launch {
+        let g = &self.geometry;
+        let weight_len = g.weight_shape().len();
+        let most_parts = (PARTIAL_LEN / weight_len).clamp(1, MAX_PARTS);
+        let part_len = g.positions().div_ceil(most_parts).max(PART_LEN);
+        let num_parts = g.positions().div_ceil(part_len);
+        let call = Call { geometry: *g, bias: false, relu: false, part_len, num_parts };
+        let partial =
+            vec![Binding::read("d_y", Slot::In(0)), Binding::read("x_saved", Slot::In(1)), Binding::write("partial", Slot::Scratch(0))];
+        let last = vec![Binding::read("partial_in", Slot::Scratch(0)), Binding::write("d_w", Slot::Out(0))];
+        let [x, y, _] = call.tiles(g.patch_len(), g.channels_out);
+        let dispatches = vec![
+            call.dispatch("backward_weight_partial", partial, flat_groups((x * y) as usize * num_parts, 1)),
+            call.dispatch("backward_weight_final", last, flat_groups(weight_len, WORKGROUP)),
+        ];
+        Launch { dispatches, scratch: vec![num_parts * weight_len] }
+    }
+}
+
+/// What the launches of one convolution share.
+struct Call {
+    geometry: Geometry,
+    bias: bool,
+    relu: bool,
+    part_len: usize,
+    num_parts: usize,
+}
+
+impl Call {
+    /// Workgroups for so many places by so many channels.
+    fn tiles(&self, places: usize, channels: usize) -> [u32; 3] {
+        flat_groups(places.div_ceil(WORKGROUP * PLACES) * channels.div_ceil(CHANNELS), 1)
+    }
+
+    fn dispatch(&self, entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3]) -> Dispatch {
+        let g = &self.geometry;
+        Dispatch {
+            shader: "ops/conv2d",
+            entry,
+            consts: vec![
+                ("KERNEL", Const::U32(g.kernel as u32)),
+                ("STRIDE", Const::U32(g.stride as u32)),
+                ("BIAS", Const::Bool(self.bias)),
+                ("RELU", Const::Bool(self.relu)),
+                ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+                ("PLACES", Const::U32(PLACES as u32)),
+                ("CHANNELS", Const::U32(CHANNELS as u32)),
+            ],
+            dims: vec![
+                ("batch", g.batch as u32),
+                ("height", g.height as u32),
+                ("width", g.width as u32),
+                ("channels_in", g.channels_in as u32),
+                ("channels_out", g.channels_out as u32),
+                ("padding", g.padding as u32),
+                ("height_out", g.height_out() as u32),
+                ("width_out", g.width_out() as u32),
+                ("part_len", self.part_len as u32),
+                ("num_parts", self.num_parts as u32),
+            ],
+            bindings,
+            groups,
+        }
+    }
+}
