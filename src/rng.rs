@@ -26,10 +26,19 @@ pub enum Stream {
     Synthetic = 7,
 }
 
+/// The seed as devices take it, in 32 bits.
+pub fn folded(seed: u64) -> u32 {
+    (seed as u32) ^ ((seed >> 32) as u32).wrapping_mul(0x9E37_79B9)
+}
+
 /// Four independent 32-bit words for one counter.
 pub fn words(seed: u64, stream: u32, step: u32, index: u32) -> [u32; 4] {
-    let folded = (seed as u32) ^ ((seed >> 32) as u32).wrapping_mul(0x9E37_79B9);
-    let mut v = [folded, stream, step, index];
+    device_words(folded(seed), stream, step, index)
+}
+
+/// [`words`] of a seed that is folded already; twin of `rng_words` in the shaders.
+pub fn device_words(folded_seed: u32, stream: u32, step: u32, index: u32) -> [u32; 4] {
+    let mut v = [folded_seed, stream, step, index];
     for word in &mut v {
         *word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     }

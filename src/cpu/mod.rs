@@ -18,6 +18,8 @@ pub mod bias;
 pub mod conv2d;
 /// Cross-entropy with soft targets.
 pub mod cross_entropy;
+/// Drop-path.
+pub mod drop_path;
 /// Sums and multiples of values of one shape.
 pub mod elementwise;
 /// Running averages.
@@ -40,3 +42,5 @@ pub mod sam;
 pub mod sgd;
 /// Cosine similarity of tokens.
 pub mod similarity;
+/// Class token and positions.
+pub mod tokens;

@@ -13,9 +13,13 @@ pub mod bias;
 pub mod conv2d;
 /// Cross-entropy with soft targets.
 pub mod cross_entropy;
+/// Drop-path.
+pub mod drop_path;
 /// Sums and multiples of values of one shape.
 pub mod elementwise;
 /// Layer normalisation.
 pub mod layernorm;
 /// Matrix products with epilogues.
 pub mod matmul;
+/// Class token and positions.
+pub mod tokens;
