@@ -1,1 +1,22 @@
-//! (under construction)
+//! The executor that runs a plan through wgpu: on Vulkan, Metal, DX12, and WebGPU in a browser.
+//!
+//! `Gpu` is an open adapter with its compiled kernels; `GpuMachine` holds one set of regions on it
+//! and runs plans.
+
+/// Adapters: listing, choosing, opening.
+pub mod device;
+/// The machine that runs plans on an adapter.
+pub mod machine;
+/// Compiled kernels, made once for each shader, entry and set of constants.
+pub mod pipeline;
+/// A plan made ready: bind groups, dims, how it is cut into submits.
+pub mod prepared;
+/// Results on their way back to the host.
+pub mod readback;
+/// Shader text put together from its parts.
+pub mod stitch;
+/// Time of each launch of a plan.
+pub mod timing;
+
+pub use device::Gpu;
+pub use machine::GpuMachine;

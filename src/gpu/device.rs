@@ -1,0 +1,197 @@
+//! Adapters: listing, choosing by name, opening, and what went wrong on them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::pipeline::Pipelines;
+use crate::error::{Error, Result};
+use crate::graph::launch::Tier;
+
+/// What to do where there is no adapter.
+const INSTALL_HINT: &str = "install your card's Vulkan driver (Debian or Ubuntu without a card: apt install mesa-vulkan-drivers), \
+                            or take --device cpu";
+/// Environment variable: `1` keeps the bounds checks that trusted shaders do without.
+const CHECKED_VARIABLE: &str = "VITRINE_CHECKED";
+
+/// An open adapter with its compiled kernels. Clones share all of it.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    /// The logical device.
+    pub device: wgpu::Device,
+    /// Its only queue.
+    pub queue: wgpu::Queue,
+    /// Name, kind and driver.
+    pub info: wgpu::AdapterInfo,
+    /// Limits of the adapter, all of them granted.
+    pub limits: wgpu::Limits,
+    /// Whether passes can be timed on the device.
+    pub has_timestamps: bool,
+    /// Whether shaders keep their bounds checks.
+    pub is_checked: bool,
+    pub(super) pipelines: Arc<Mutex<Pipelines>>,
+    failure: Arc<Mutex<Option<Failure>>>,
+}
+
+/// What wgpu reported out of band.
+#[derive(Clone, Debug)]
+enum Failure {
+    Lost(String),
+    OutOfMemory(String),
+    Invalid(String),
+}
+
+/// Every adapter of this machine. Native only: blocks.
+pub fn adapters() -> Vec<wgpu::AdapterInfo> {
+    pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all())).iter().map(wgpu::Adapter::get_info).collect()
+}
+
+/// Whether the adapter is a processor in disguise (lavapipe, SwiftShader, WARP).
+pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu
+}
+
+/// Index of the adapter to open: the best kind among those whose name contains `name`, in any case.
+pub fn pick(infos: &[wgpu::AdapterInfo], name: Option<&str>) -> Result<usize> {
+    if infos.is_empty() {
+        return Err(Error::device("no GPU adapter found", INSTALL_HINT));
+    }
+    let wanted = name.unwrap_or("").to_lowercase();
+    let rank = |info: &wgpu::AdapterInfo| match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    };
+    let found = infos.iter().enumerate().filter(|(_, info)| info.name.to_lowercase().contains(&wanted));
+    found.min_by_key(|(_, info)| rank(info)).map(|(ix, _)| ix).ok_or_else(|| {
+        let names = infos.iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
+        Error::device(
+            format!("no adapter is called \"{}\"; there are: {names}", name.unwrap_or("")),
+            "--adapter takes a part of one of these names",
+        )
+    })
+}
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle())
+}
+
+impl Gpu {
+    /// Opens the best adapter whose name contains `name`. Native only: blocks.
+    pub fn open(name: Option<&str>) -> Result<Self> {
+        pollster::block_on(async {
+            let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
+            let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+            Self::from_adapter(&adapters[pick(&infos, name)?]).await
+        })
+    }
+
+    /// Opens the adapter the browser or system prefers.
+    pub async fn request() -> Result<Self> {
+        let options = wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
+        let adapter = instance()
+            .request_adapter(&options)
+            .await
+            .map_err(|error| Error::device(format!("no GPU adapter found ({error})"), INSTALL_HINT))?;
+        Self::from_adapter(&adapter).await
+    }
+
+    /// Opens an adapter with all its limits.
+    pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self> {
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("vitrine"),
+            required_features: features,
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::device(format!("{} cannot be opened: {error}", info.name), "--adapter picks another, --device cpu none"))?;
+        let failure = Arc::new(Mutex::new(None));
+        watch(&device, &failure);
+        Ok(Self {
+            is_checked: std::env::var(CHECKED_VARIABLE).is_ok_and(|value| value == "1"),
+            has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            pipelines: Arc::default(),
+            device,
+            queue,
+            info,
+            limits,
+            failure,
+        })
+    }
+
+    /// Whether this is a processor in disguise.
+    pub fn is_software(&self) -> bool {
+        is_software(&self.info)
+    }
+
+    /// The kernel tier this adapter runs best.
+    pub fn tier(&self) -> Tier {
+        if self.is_software() { Tier::Plain } else { Tier::Tiled }
+    }
+
+    /// The first thing wgpu reported since the last call, as an error. A lost device stays lost.
+    pub fn check(&self) -> Result<()> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = &self.info.name;
+        match failure.clone() {
+            None => Ok(()),
+            Some(Failure::Lost(why)) => Err(Error::device(format!("{name} was lost: {why}"), "resume from the last checkpoint")),
+            Some(Failure::OutOfMemory(what)) => {
+                *failure = None;
+                Err(Error::device(format!("{name} is out of memory: {what}"), "take a smaller train.micro_batch or model"))
+            }
+            Some(Failure::Invalid(what)) => {
+                *failure = None;
+                Err(Error::Internal(format!("wgpu refused a command: {what}")))
+            }
+        }
+    }
+
+    /// Blocks until `submission` (or everything submitted) is done; a time-out is an error.
+    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let timeout = self.wait_timeout();
+        let result = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(timeout) });
+        self.check()?;
+        result.map(|_| ()).map_err(|error| {
+            let what = format!("{} did not finish within {} s ({error})", self.info.name, timeout.as_secs());
+            Error::device(what, "take a smaller train.micro_batch, or another adapter")
+        })
+    }
+
+    /// Longest wait for the device: a software adapter may need a minute for one large step.
+    fn wait_timeout(&self) -> Duration {
+        Duration::from_secs(if self.is_software() { 900 } else { 60 })
+    }
+}
+
+/// Keeps the first failure wgpu reports; a lost device outranks the rest.
+fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<Failure>>>) {
+    let report = |cell: &Mutex<Option<Failure>>, failure: Failure| {
+        let mut cell = cell.lock().unwrap_or_else(PoisonError::into_inner);
+        if cell.is_none() || matches!(failure, Failure::Lost(_)) {
+            *cell = Some(failure);
+        }
+    };
+    let cell = failure.clone();
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let failure = match &error {
+            wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory(error.to_string()),
+            _ => Failure::Invalid(error.to_string()),
+        };
+        report(&cell, failure);
+    }));
+    let cell = failure.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        // Dropping the device is reported too; nobody is left to care.
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            report(&cell, Failure::Lost(message));
+        }
+    });
+}

@@ -1,0 +1,233 @@
+//! The machine that runs plans on an adapter: regions and arenas as buffers, plans made ready once.
+
+use std::collections::VecDeque;
+
+use super::device::Gpu;
+use super::prepared::{ALIGN_BYTES, Buffers, Prepared};
+use super::readback::Readbacks;
+use crate::error::{Error, Result};
+use crate::graph::launch::{Target, Tier};
+use crate::graph::machine::{Culprit, Machine, PlanId};
+use crate::graph::plan::{Buffer, Layout, Plan};
+use crate::graph::{Place, Region, Scalars};
+
+/// Runs the host may be ahead of the device.
+const MAX_IN_FLIGHT: usize = 3;
+
+/// An adapter with its regions and arenas.
+#[derive(Debug)]
+pub struct GpuMachine {
+    gpu: Gpu,
+    /// What launches may assume; tuning adds choices.
+    pub target: Target,
+    memory: Memory,
+    scalars: wgpu::Buffer,
+    plans: Vec<Prepared>,
+    readbacks: Readbacks,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+/// Regions and arenas.
+#[derive(Debug)]
+struct Memory {
+    regions: Vec<Option<wgpu::Buffer>>,
+    region_lens: Vec<usize>,
+    arenas: Vec<wgpu::Buffer>,
+}
+
+impl Buffers for Memory {
+    fn buffer(&self, buffer: Buffer) -> Result<&wgpu::Buffer> {
+        match buffer {
+            Buffer::Arena(arena) => Ok(&self.arenas[arena]),
+            Buffer::Region(region) => {
+                self.regions[region as usize].as_ref().ok_or_else(|| Error::Internal(format!("this machine has no region {region:?}")))
+            }
+        }
+    }
+}
+
+impl GpuMachine {
+    /// A machine with these persistent regions, zeroed; `tier` overrides the adapter's.
+    pub fn new(gpu: &Gpu, region_lens: &[(Region, usize)], tier: Option<Tier>) -> Result<Self> {
+        let mut memory =
+            Memory { regions: vec![None; Region::ALL.len()], region_lens: vec![0; Region::ALL.len()], arenas: Vec::new() };
+        for (region, len) in region_lens.iter().filter(|(_, len)| *len > 0) {
+            memory.regions[*region as usize] = Some(storage_buffer(gpu, &format!("{region:?}"), *len)?);
+            memory.region_lens[*region as usize] = *len;
+        }
+        let scalars = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("scalars"),
+            size: size_of::<Scalars>() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        gpu.check()?;
+        Ok(Self {
+            gpu: gpu.clone(),
+            target: Target::untuned(tier.unwrap_or_else(|| gpu.tier())),
+            memory,
+            scalars,
+            plans: Vec::new(),
+            readbacks: Readbacks::default(),
+            in_flight: VecDeque::new(),
+        })
+    }
+
+    /// The adapter.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// A plan made ready.
+    pub fn prepared(&self, plan: PlanId) -> &Prepared {
+        &self.plans[plan.0]
+    }
+
+    /// Fills the arenas with NaN, so that a kernel that reads what nothing wrote shows it.
+    pub fn poison_arenas(&self) {
+        for arena in &self.memory.arenas {
+            let words = vec![f32::NAN; (arena.size() / 4) as usize];
+            self.gpu.queue.write_buffer(arena, 0, bytemuck::cast_slice(&words));
+        }
+    }
+
+    /// Sets the numbers of the launches submitted from now on. One slot is enough: the queue
+    /// carries out writes and submits in the order they are made.
+    pub fn set_scalars(&self, scalars: &Scalars) {
+        self.gpu.queue.write_buffer(&self.scalars, 0, bytemuck::bytes_of(scalars));
+    }
+
+    /// Makes arenas at least as long as `lens`; plans that used a shorter one are bound again.
+    fn grow_arenas(&mut self, lens: &[usize]) -> Result<()> {
+        let mut has_grown = false;
+        for (ix, len) in lens.iter().enumerate() {
+            let old_len = self.memory.arenas.get(ix).map_or(0, |arena| (arena.size() / 4) as usize);
+            if old_len >= *len && old_len > 0 {
+                continue;
+            }
+            let arena = storage_buffer(&self.gpu, &format!("arena {ix}"), (*len).max(1))?;
+            if ix < self.memory.arenas.len() {
+                self.memory.arenas[ix] = arena;
+                has_grown = true;
+            } else {
+                self.memory.arenas.push(arena);
+            }
+        }
+        self.gpu.check()?;
+        if has_grown {
+            for prepared in &mut self.plans {
+                prepared.rebind(&self.gpu, &self.memory)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn region(&self, place: Place, len: usize) -> Result<&wgpu::Buffer> {
+        let region_len = self.memory.region_lens[place.region as usize];
+        if place.offset + len > region_len {
+            return Err(Error::Internal(format!("{place:?}+{len} lies outside a region of {region_len} words")));
+        }
+        self.memory.buffer(Buffer::Region(place.region))
+    }
+
+    /// Submits launches of a plan in one command buffer.
+    pub(super) fn submit(&self, plan: &Prepared, launches: std::ops::Range<usize>) -> wgpu::SubmissionIndex {
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.plan.name) });
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(&plan.plan.name), timestamp_writes: None });
+        plan.encode(&mut pass, launches);
+        drop(pass);
+        self.gpu.queue.submit([encoder.finish()])
+    }
+}
+
+fn storage_buffer(gpu: &Gpu, label: &str, len: usize) -> Result<wgpu::Buffer> {
+    let (bytes, limit) = (len as u64 * 4, gpu.limits.max_buffer_size);
+    if bytes > limit {
+        let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+        let what = format!("{label} needs {:.0} MiB, and a buffer of {} holds at most {:.0} MiB", mib(bytes), gpu.info.name, mib(limit));
+        return Err(Error::device(what, "take a smaller train.micro_batch or model"));
+    }
+    Ok(gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: bytes,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    }))
+}
+
+impl Machine for GpuMachine {
+    fn describe(&self) -> String {
+        let wgpu::AdapterInfo { name, backend, .. } = &self.gpu.info;
+        format!("{name} ({backend}, {:?} kernels{})", self.target.tier, if self.gpu.is_checked { ", checked" } else { "" })
+    }
+
+    fn layout(&self) -> Layout {
+        Layout {
+            target: Some(self.target.clone()),
+            align: ALIGN_BYTES / 4,
+            max_buffer_len: (self.gpu.limits.max_buffer_size / 4) as usize,
+            max_binding_len: (self.gpu.limits.max_storage_buffer_binding_size / 4) as usize,
+        }
+    }
+
+    fn load(&mut self, plan: Plan) -> Result<PlanId> {
+        self.grow_arenas(&plan.arenas)?;
+        self.plans.push(Prepared::new(&self.gpu, plan, &self.memory, &self.scalars)?);
+        Ok(PlanId(self.plans.len() - 1))
+    }
+
+    fn run(&mut self, plan: PlanId, scalars: &Scalars) -> Result<()> {
+        self.gpu.check()?;
+        self.set_scalars(scalars);
+        let prepared = &self.plans[plan.0];
+        if let Some(last) = prepared.submits.iter().map(|launches| self.submit(prepared, launches.clone())).last() {
+            self.in_flight.push_back(last);
+        }
+        if self.in_flight.len() > MAX_IN_FLIGHT {
+            let oldest = self.in_flight.pop_front();
+            self.gpu.wait(oldest)?;
+        }
+        self.gpu.check()
+    }
+
+    fn upload(&mut self, place: Place, words: &[f32]) -> Result<()> {
+        let buffer = self.region(place, words.len())?;
+        self.gpu.queue.write_buffer(buffer, place.offset as u64 * 4, bytemuck::cast_slice(words));
+        self.gpu.check()
+    }
+
+    fn download(&mut self, place: Place, len: usize) -> Result<Vec<f32>> {
+        let buffer = self.region(place, len)?.clone();
+        self.readbacks.read(&self.gpu, &buffer, place.offset, len)
+    }
+
+    fn request(&mut self, tag: u64, place: Place, len: usize) -> Result<()> {
+        let buffer = self.region(place, len)?.clone();
+        self.readbacks.request(&self.gpu, tag, &buffer, place.offset, len);
+        self.gpu.check()
+    }
+
+    fn collect(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
+        self.readbacks.collect(&self.gpu, wait)
+    }
+
+    fn find_non_finite(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Option<Culprit>> {
+        self.set_scalars(scalars);
+        let prepared = &self.plans[plan.0];
+        for (step, launches) in prepared.plan.steps.iter().zip(&prepared.steps) {
+            self.submit(prepared, launches.clone());
+            for (port, loc) in step.outputs.iter().enumerate() {
+                let words = self.readbacks.read(&self.gpu, self.memory.buffer(loc.buffer)?, loc.offset, loc.len)?;
+                if !words.iter().all(|word| crate::graph::Real::is_finite_bits(*word)) {
+                    let op = format!("{} {}", step.label, step.op.name());
+                    return Ok(Some(Culprit { op, what: format!("output {port}") }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn region_len(&self, region: Region) -> usize {
+        self.memory.region_lens[region as usize]
+    }
+}

@@ -1,0 +1,58 @@
+//! Shader text put together: constants, the step's scalars, included files, the file itself.
+
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::graph::launch::Const;
+
+macro_rules! embed {
+    ($($name:literal),* $(,)?) => {
+        /// (path under `shaders/` without `.wgsl`, text) of every shader file.
+        pub const FILES: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))),*
+        ];
+    };
+}
+
+embed!["lib/grid", "lib/reduce", "lib/rng", "lib/scalars", "ops/elementwise", "ops/layernorm"];
+
+/// Opens a line that names a file to put before.
+const INCLUDE: &str = "//# include ";
+
+/// The whole text of `shader`, specialised with `consts`.
+pub fn stitch(shader: &str, consts: &[(&'static str, Const)]) -> Result<String> {
+    let mut text = String::new();
+    for (name, value) in consts {
+        text.push_str(&declaration(shader, name, *value)?);
+    }
+    let mut done = Vec::new();
+    append("lib/scalars", shader, &mut text, &mut done)?;
+    append(shader, shader, &mut text, &mut done)?;
+    Ok(text)
+}
+
+fn declaration(shader: &str, name: &str, value: Const) -> Result<String> {
+    Ok(match value {
+        Const::U32(value) => format!("const {name}: u32 = {value}u;\n"),
+        Const::Bool(value) => format!("const {name}: bool = {value};\n"),
+        // WGSL has no literal for the others.
+        Const::F32(value) if value.is_finite() => format!("const {name}: f32 = {value:?};\n"),
+        Const::F32(value) => return Err(Error::Internal(format!("shaders/{shader}.wgsl: constant {name} is {value}"))),
+    })
+}
+
+/// Appends `file` after the files it includes, each once.
+fn append(file: &str, includer: &str, text: &mut String, done: &mut Vec<String>) -> Result<()> {
+    if done.iter().any(|earlier| earlier == file) {
+        return Ok(());
+    }
+    done.push(file.to_string());
+    let missing = || Error::Internal(format!("shaders/{includer}.wgsl: there is no embedded file shaders/{file}.wgsl"));
+    let source = FILES.iter().find(|(name, _)| *name == file).map(|(_, source)| *source).ok_or_else(missing)?;
+    for include in source.lines().filter_map(|line| line.strip_prefix(INCLUDE)) {
+        append(include.trim(), file, text, done)?;
+    }
+    let _ = writeln!(text, "// shaders/{file}.wgsl");
+    text.push_str(source);
+    Ok(())
+}
