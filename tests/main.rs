@@ -3,5 +3,7 @@
 mod augment;
 mod config;
 mod data;
+mod ops;
 mod run_store;
 mod schedule;
+mod support;

@@ -108,10 +108,9 @@ impl Gpu {
             required_limits: limits.clone(),
             ..Default::default()
         };
-        let (device, queue) = adapter
-            .request_device(&descriptor)
-            .await
-            .map_err(|error| Error::device(format!("{} cannot be opened: {error}", info.name), "--adapter picks another, --device cpu none"))?;
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
+            Error::device(format!("{} cannot be opened: {error}", info.name), "--adapter picks another, --device cpu none")
+        })?;
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
         Ok(Self {

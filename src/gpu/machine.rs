@@ -49,8 +49,7 @@ impl Buffers for Memory {
 impl GpuMachine {
     /// A machine with these persistent regions, zeroed; `tier` overrides the adapter's.
     pub fn new(gpu: &Gpu, region_lens: &[(Region, usize)], tier: Option<Tier>) -> Result<Self> {
-        let mut memory =
-            Memory { regions: vec![None; Region::ALL.len()], region_lens: vec![0; Region::ALL.len()], arenas: Vec::new() };
+        let mut memory = Memory { regions: vec![None; Region::ALL.len()], region_lens: vec![0; Region::ALL.len()], arenas: Vec::new() };
         for (region, len) in region_lens.iter().filter(|(_, len)| *len > 0) {
             memory.regions[*region as usize] = Some(storage_buffer(gpu, &format!("{region:?}"), *len)?);
             memory.region_lens[*region as usize] = *len;

@@ -123,8 +123,7 @@ impl Pipelines {
             count: None,
         };
         let entries: Vec<_> = writes.iter().enumerate().map(entry).collect();
-        let storage =
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("storage"), entries: &entries });
+        let storage = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("storage"), entries: &entries });
         let uniforms = self.uniform_layout(device);
         let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("kernel"),

@@ -121,7 +121,12 @@ fn bind(gpu: &Gpu, step: &Step, dispatch: &Dispatch, kernel: &Kernel, buffers: &
     for (ix, binding) in dispatch.bindings.iter().enumerate() {
         let loc = place(step, binding.slot);
         if !(loc.offset * 4).is_multiple_of(ALIGN_BYTES) {
-            let what = format!("{} ({}): {} = {loc} does not start at a multiple of {ALIGN_BYTES} bytes", step.op.name(), step.label, binding.name);
+            let what = format!(
+                "{} ({}): {} = {loc} does not start at a multiple of {ALIGN_BYTES} bytes",
+                step.op.name(),
+                step.label,
+                binding.name
+            );
             return Err(Error::Internal(what));
         }
         let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {

@@ -14,7 +14,27 @@ macro_rules! embed {
     };
 }
 
-embed!["lib/grid", "lib/reduce", "lib/rng", "lib/scalars", "ops/elementwise", "ops/layernorm"];
+embed![
+    "lib/erf",
+    "lib/finite",
+    "lib/grid",
+    "lib/reduce",
+    "lib/rng",
+    "lib/scalars",
+    "metric/record",
+    "metric/similarity",
+    "ops/activation",
+    "ops/bias",
+    "ops/cross_entropy",
+    "ops/elementwise",
+    "ops/layernorm",
+    "optim/accumulate",
+    "optim/adamw",
+    "optim/ema",
+    "optim/norm",
+    "optim/sam",
+    "optim/sgd",
+];
 
 /// Opens a line that names a file to put before.
 const INCLUDE: &str = "//# include ";

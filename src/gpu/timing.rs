@@ -1,11 +1,10 @@
 //! Time of each launch of a plan: timestamps where the adapter has them, else the wall clock.
 
-use std::time::Instant;
-
 use super::machine::GpuMachine;
 use crate::error::Result;
 use crate::graph::Scalars;
 use crate::graph::machine::PlanId;
+use crate::platform::now_secs;
 
 /// One launch and how long it took.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,10 +45,10 @@ impl GpuMachine {
         self.gpu().wait(None)?;
         launches
             .map(|ix| {
-                let start = Instant::now();
+                let start_secs = now_secs();
                 self.submit(self.prepared(plan), ix..ix + 1);
                 self.gpu().wait(None)?;
-                Ok(start.elapsed().as_secs_f64() * 1e3)
+                Ok((now_secs() - start_secs) * 1e3)
             })
             .collect()
     }
@@ -57,11 +56,8 @@ impl GpuMachine {
     fn stamped(&self, plan: PlanId, launches: std::ops::Range<usize>) -> Result<Vec<f64>> {
         let gpu = self.gpu();
         let count = 2 * launches.len() as u32;
-        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("launch times"),
-            ty: wgpu::QueryType::Timestamp,
-            count,
-        });
+        let queries =
+            gpu.device.create_query_set(&wgpu::QuerySetDescriptor { label: Some("launch times"), ty: wgpu::QueryType::Timestamp, count });
         let buffer = |label, usage| {
             let size = u64::from(count) * 8;
             gpu.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })

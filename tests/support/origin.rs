@@ -2,9 +2,9 @@
 
 use vitrine::cpu::machine::CpuMachine;
 use vitrine::gpu::GpuMachine;
+use vitrine::graph::Place;
 use vitrine::graph::machine::{Machine, PlanId};
 use vitrine::graph::plan::Plan;
-use vitrine::graph::Place;
 
 use super::case::{GUARD, Setup};
 
