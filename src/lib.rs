@@ -2,35 +2,35 @@
 //!
 //! The modules stand in dependency order: each uses only what stands above it (a test keeps this).
 
-/// What happens to training images on their way into a batch.
-pub mod augment;
-/// Experiments: TOML in, a *checked* value out; presets.
-pub mod config;
-/// What each op *is*: plain definitions in f32 and f64, and the executor that runs a plan on the processor.
-pub mod cpu;
-/// Image sets and the loader that turns them into batches.
-pub mod data;
 /// The one error type: what went wrong, where, and what to do.
 pub mod error;
-/// The executor that runs a plan through wgpu: adapters, shader stitching, pipelines, tuning.
-pub mod gpu;
+/// Counter-based random numbers, a pure function of (seed, stream, step, index).
+pub mod rng;
+/// Clock, files and threads, native and web: the only place for platform differences.
+pub mod platform;
+/// Experiments: TOML in, a *checked* value out; presets.
+pub mod config;
+/// A run as data: events, commands, state as a fold of events, files, the crash detector.
+pub mod run;
 /// The step as a value: shapes, ops, graph, adjoint, fusion, plan.
 pub mod graph;
-/// Numbers about a model: accuracy, token similarity.
-pub mod metric;
-/// ViT: stem × encoder × head through `Tokens`, initialisation, timm names.
-pub mod model;
+/// What each op *is*: plain definitions in f32 and f64, and the executor that runs a plan on the processor.
+pub mod cpu;
+/// The executor that runs a plan through wgpu: adapters, shader stitching, pipelines, tuning.
+pub mod gpu;
 /// One file an op: shape rule, adjoint, cost, kernel launch.
 pub mod ops;
 /// Update rules: AdamW, SGD, SAM, clipping, averaged weights.
 pub mod optim;
-/// Clock, files and threads, native and web: the only place for platform differences.
-pub mod platform;
-/// Counter-based random numbers, a pure function of (seed, stream, step, index).
-pub mod rng;
-/// A run as data: events, commands, state as a fold of events, files, the crash detector.
-pub mod run;
 /// The learning rate over time.
 pub mod schedule;
+/// What happens to training images on their way into a batch.
+pub mod augment;
+/// Numbers about a model: accuracy, token similarity.
+pub mod metric;
+/// Image sets and the loader that turns them into batches.
+pub mod data;
+/// ViT: stem × encoder × head through `Tokens`, initialisation, timm names.
+pub mod model;
 /// The session: the loop, evaluation, probes, checkpoints.
 pub mod train;
