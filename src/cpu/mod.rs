@@ -10,6 +10,8 @@ pub mod accumulate;
 pub mod activation;
 /// AdamW.
 pub mod adamw;
+/// Softmax attention.
+pub mod attention;
 /// Batch normalisation and scaled ReLU.
 pub mod batchnorm;
 /// A vector added to every row.

@@ -16,6 +16,24 @@ pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// Combines the elements of a row in 16 interleaved lanes, which vectorises, and rounds less than one
+/// running sum.
+#[inline(always)]
+pub fn fold<T: Real>(row: &[T], start: T, combine: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [start; 16];
+    let chunks = row.chunks_exact(16);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = combine(*lane, *value);
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = combine(*lane, *value);
+    }
+    lanes.into_iter().fold(start, &combine)
+}
+
 thread_local! {
     static SCRATCH: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }

@@ -5,6 +5,8 @@
 
 /// Exact GELU and ReLU.
 pub mod activation;
+/// Softmax attention.
+pub mod attention;
 /// Batch normalisation and scaled ReLU.
 pub mod batchnorm;
 /// A vector added to every row.

@@ -1,0 +1,212 @@
+//! Softmax attention over packed queries, keys and values; no N×N matrix is kept.
+//!
+//!   S = Q·Kᵀ/√w,  ℓ_i = ln Σ_j exp S_ij,  P = exp(S − ℓ),  O = P·V      (per image and head)
+//!
+//! Shapes      qkv [B·N, 3·D], column = which·D + head·w + j (timm's layout) → out [B·N, D], heads
+//!             side by side;  saved: ℓ [B, H, N];  D = H·w
+//! Derivative  δ_i = Σ_j d_O_ij·O_ij,  d_P = d_O·Vᵀ,  d_S = P ∘ (d_P − δ)
+//!             d_V = Pᵀ·d_O,  d_Q = d_S·K/√w,  d_K = d_Sᵀ·Q/√w
+//!             (δ_i = Σ_j P_ij·d_P_ij, since O = P·V; P comes again from S and ℓ)
+//! Cost        4·B·N²·D flop forward, 10·B·N²·D backward
+//! Numerics    softmax with the running maximum taken off, sums in f32
+//! Errors      D not divisible by the heads; head width above 128; rows not a multiple of N
+//! Source      Vaswani et al. 2017, arXiv:1706.03762; Dao et al. 2022, arXiv:2205.14135 (recomputing P
+//!             from ℓ). Differs: none.
+
+use crate::defined_by;
+use crate::error::{Error, Result};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
+use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
+
+/// Widest head: a row of one lies in the registers of one invocation.
+const MAX_HEAD_WIDTH: usize = 128;
+/// Invocations of a flat workgroup (T0).
+const FLAT_WORKGROUP: usize = 64;
+/// Most rows one workgroup takes (T1); a multiple of every subgroup size in use.
+const MAX_GROUP_ROWS: usize = 128;
+/// Rows of a workgroup are rounded up to this (T1): the common subgroup size.
+const LANES: usize = 32;
+/// Workgroup memory every adapter has, in bytes.
+const SHARED_BYTES: usize = 16_384;
+/// Most rows of a shared tile; more would not lower its loads per row noticeably.
+const MAX_TILE_ROWS: usize = 64;
+
+/// Attention within groups of `tokens` rows of `qkv` [.., 3·D]: [.., D].
+pub fn attention(graph: &mut Graph, qkv: Value, tokens: usize, heads: usize) -> Result<Value> {
+    let (rows, packed) = graph.rows_and_width(qkv);
+    let width = packed / 3;
+    if heads == 0 || packed % 3 != 0 || width % heads != 0 {
+        let tries: Vec<String> = (1..=width).filter(|tried| width % tried == 0 && tried.abs_diff(heads) <= 4).map(|tried| tried.to_string()).collect();
+        let hint = if tries.is_empty() { String::new() } else { format!("try {}", tries.join(" or ")) };
+        return Err(Error::shape("attention", format!("width {width} (a third of {packed}) is not divisible by {heads} heads"), hint));
+    }
+    if tokens == 0 || rows % tokens != 0 {
+        return Err(Error::shape("attention", format!("{rows} rows are no whole number of images of {tokens} tokens"), ""));
+    }
+    let extent = Extent { batch: rows / tokens, tokens, heads, head_width: width / heads };
+    Ok(graph.push(Forward { extent }, &[qkv])?[0])
+}
+
+/// The sides of one attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// B.
+    pub batch: usize,
+    /// N.
+    pub tokens: usize,
+    /// H.
+    pub heads: usize,
+    /// w = D / H.
+    pub head_width: usize,
+}
+
+/// qkv → out, ℓ.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// Sides.
+    pub extent: Extent,
+}
+
+/// d_out, qkv, out, ℓ → d_qkv.
+#[derive(Clone, Debug)]
+pub struct Backward {
+    /// Sides.
+    pub extent: Extent,
+}
+
+impl Extent {
+    /// D = H·w.
+    pub fn width(&self) -> usize {
+        self.heads * self.head_width
+    }
+
+    /// Rows of all heads: B·H·N.
+    pub fn head_rows(&self) -> usize {
+        self.batch * self.heads * self.tokens
+    }
+
+    /// Factor on Q·Kᵀ: 1/√w.
+    pub fn scale(&self) -> f64 {
+        1.0 / (self.head_width as f64).sqrt()
+    }
+
+    /// Multiplications and additions of one N×N×w product in every head.
+    fn product_flops(&self) -> f64 {
+        2.0 * self.head_rows() as f64 * (self.tokens * self.head_width) as f64
+    }
+}
+
+impl Op for Forward {
+    fn name(&self) -> &'static str {
+        "attention.forward"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let Extent { batch, tokens, heads, head_width } = self.extent;
+        let width = self.extent.width();
+        if inputs[0].rows_and_width() != (batch * tokens, 3 * width) {
+            return Err(Error::shape(
+                "attention",
+                format!("qkv {} is not [{}, {}]", inputs[0], batch * tokens, 3 * width),
+                "rows are batch·tokens, columns three times heads·head width",
+            ));
+        }
+        if head_width > MAX_HEAD_WIDTH {
+            return Err(Error::shape(
+                "attention",
+                format!("head width {head_width} is above {MAX_HEAD_WIDTH}"),
+                format!("take at least {} heads", width.div_ceil(MAX_HEAD_WIDTH)),
+            ));
+        }
+        let mut sides = inputs[0].sides().to_vec();
+        *sides.last_mut().expect("a shape with rows has sides") = width;
+        Ok(vec![Shape::new(&sides), [batch, heads, tokens].into()])
+    }
+
+    fn adjoint(&self, graph: &mut Graph, node: &Node, d_outputs: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let Some(d_out) = d_outputs[0] else { return Ok(vec![None]) };
+        let backward = Backward { extent: self.extent };
+        let d_qkv = graph.push_one(backward, &[d_out, node.inputs[0], node.outputs[0], node.outputs[1]])?;
+        Ok(vec![Some(d_qkv)])
+    }
+
+    fn cost(&self) -> Cost {
+        let rows = self.extent.head_rows() as f64;
+        Cost { flops: 2.0 * self.extent.product_flops(), bytes: 4.0 * rows * (4 * self.extent.head_width + 1) as f64 }
+    }
+
+    defined_by!(crate::cpu::attention::forward);
+
+    fn launch(&self, target: &Target) -> Launch {
+        let bindings =
+            vec![Binding::read("qkv", Slot::In(0)), Binding::write("out", Slot::Out(0)), Binding::write("lse", Slot::Out(1))];
+        Launch { dispatches: vec![dispatch("forward", target, &self.extent, bindings)], scratch: vec![] }
+    }
+}
+
+impl Op for Backward {
+    fn name(&self) -> &'static str {
+        "attention.backward"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[1].clone()])
+    }
+
+    fn cost(&self) -> Cost {
+        let rows = self.extent.head_rows() as f64;
+        Cost { flops: 5.0 * self.extent.product_flops(), bytes: 4.0 * rows * (8 * self.extent.head_width + 1) as f64 }
+    }
+
+    defined_by!(crate::cpu::attention::backward);
+
+    fn launch(&self, target: &Target) -> Launch {
+        use Binding as B;
+        let delta =
+            vec![B::read("out_saved", Slot::In(2)), B::read("d_out", Slot::In(0)), B::write("delta", Slot::Scratch(0))];
+        let bindings = vec![
+            B::read("qkv", Slot::In(1)),
+            B::read("d_out", Slot::In(0)),
+            B::read("lse_saved", Slot::In(3)),
+            B::read("delta_saved", Slot::Scratch(0)),
+            B::write("d_qkv", Slot::Out(0)),
+        ];
+        Launch {
+            dispatches: vec![
+                dispatch("delta_rows", target, &self.extent, delta),
+                dispatch("backward_query", target, &self.extent, bindings.clone()),
+                dispatch("backward_key", target, &self.extent, bindings),
+            ],
+            scratch: vec![self.extent.head_rows()],
+        }
+    }
+}
+
+/// One row of one head an invocation; T1 keeps a workgroup within one head, so that it shares tiles.
+fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec<Binding>) -> Dispatch {
+    let (workgroup, groups) = match target.tier {
+        Tier::Plain => (FLAT_WORKGROUP, flat_groups(extent.head_rows(), FLAT_WORKGROUP)),
+        Tier::Tiled => {
+            // Blocks of equal size waste fewer invocations than full ones and a short last one.
+            let num_blocks = extent.tokens.div_ceil(MAX_GROUP_ROWS);
+            let group_rows = extent.tokens.div_ceil(num_blocks).next_multiple_of(LANES);
+            (group_rows, flat_groups(extent.batch * extent.heads * extent.tokens.div_ceil(group_rows), 1))
+        }
+    };
+    // Two rows of vec4 and two numbers of each tile row.
+    let tile_row_bytes = 2 * extent.head_width.div_ceil(4) * 16 + 2 * 4;
+    Dispatch {
+        shader: "ops/attention",
+        entry,
+        consts: vec![
+            ("HEAD_WIDTH", Const::U32(extent.head_width as u32)),
+            ("SCALE", Const::F32(extent.scale() as f32)),
+            ("TILED", Const::Bool(target.tier == Tier::Tiled)),
+            ("TILE_ROWS", Const::U32((SHARED_BYTES / tile_row_bytes).min(MAX_TILE_ROWS) as u32)),
+            ("WORKGROUP", Const::U32(workgroup as u32)),
+        ],
+        dims: vec![("batch", extent.batch as u32), ("tokens", extent.tokens as u32), ("heads", extent.heads as u32)],
+        bindings,
+        groups,
+    }
+}
