@@ -6,7 +6,7 @@
 //           finish: one invocation
 // Shapes    gradients, parameters [len]; partial [chunks, 2]; folded [folds, 2]; norm [4]; ring [slots, SLOT_LEN]
 // Memory    none
-// Consts    ADAPTIVE, CHUNK, SLOT_LEN, WORKGROUP
+// Consts    ADAPTIVE, HALTS, CHUNK, SLOT_LEN, WORKGROUP
 // Oracle    src/cpu/norm.rs
 //# include lib/grid
 //# include lib/finite
@@ -82,8 +82,9 @@ fn finish() {
     let length = sqrt(squares);
     norm[0] = length;
     norm[1] = select(1.0, min(1.0, scalars.clip_norm / (length + 1e-6)), scalars.clip_norm > 0.0);
-    norm[2] = odd;
-    norm[3] = max(norm[3], odd);
+    let ever_odd = max(norm[3], odd);
+    norm[2] = select(odd, ever_odd, HALTS);
+    norm[3] = ever_odd;
     if (scalars.report == 1u) {
         ring[scalars.ring_slot * SLOT_LEN + 6u] = length;
         ring[scalars.ring_slot * SLOT_LEN + 7u] = odd;

@@ -27,12 +27,13 @@ pub fn global<T: Real>(op: &Norm, io: &mut Io<'_, T>) {
     let clip = limit / (length + T::of(1e-6));
     norm[0] = length;
     norm[1] = if limit > T::ZERO && clip < T::ONE { clip } else { T::ONE };
-    norm[2] = if finite { T::ZERO } else { T::ONE };
+    let flag = if finite { T::ZERO } else { T::ONE };
     norm[3] = if finite { norm[3] } else { T::ONE };
+    norm[2] = if op.halts { norm[3] } else { flag };
     if scalars.report == 1 {
         let slot = &mut ring[scalars.ring_slot as usize * SLOT_LEN..][..SLOT_LEN];
         slot[6] = norm[0];
-        slot[7] = norm[2];
+        slot[7] = flag;
     }
 }
 

@@ -36,7 +36,8 @@ pub fn attention(graph: &mut Graph, qkv: Value, tokens: usize, heads: usize) -> 
     let (rows, packed) = graph.rows_and_width(qkv);
     let width = packed / 3;
     if heads == 0 || packed % 3 != 0 || width % heads != 0 {
-        let tries: Vec<String> = (1..=width).filter(|tried| width % tried == 0 && tried.abs_diff(heads) <= 4).map(|tried| tried.to_string()).collect();
+        let tries: Vec<String> =
+            (1..=width).filter(|tried| width % tried == 0 && tried.abs_diff(heads) <= 4).map(|tried| tried.to_string()).collect();
         let hint = if tries.is_empty() { String::new() } else { format!("try {}", tries.join(" or ")) };
         return Err(Error::shape("attention", format!("width {width} (a third of {packed}) is not divisible by {heads} heads"), hint));
     }
@@ -138,8 +139,7 @@ impl Op for Forward {
     defined_by!(crate::cpu::attention::forward);
 
     fn launch(&self, target: &Target) -> Launch {
-        let bindings =
-            vec![Binding::read("qkv", Slot::In(0)), Binding::write("out", Slot::Out(0)), Binding::write("lse", Slot::Out(1))];
+        let bindings = vec![Binding::read("qkv", Slot::In(0)), Binding::write("out", Slot::Out(0)), Binding::write("lse", Slot::Out(1))];
         Launch { dispatches: vec![dispatch("forward", target, &self.extent, bindings)], scratch: vec![] }
     }
 }
@@ -162,8 +162,7 @@ impl Op for Backward {
 
     fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
-        let delta =
-            vec![B::read("out_saved", Slot::In(2)), B::read("d_out", Slot::In(0)), B::write("delta", Slot::Scratch(0))];
+        let delta = vec![B::read("out_saved", Slot::In(2)), B::read("d_out", Slot::In(0)), B::write("delta", Slot::Scratch(0))];
         let bindings = vec![
             B::read("qkv", Slot::In(1)),
             B::read("d_out", Slot::In(0)),

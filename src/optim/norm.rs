@@ -2,7 +2,7 @@
 //!
 //!   norm = ‖g‖₂ (ASAM: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
 //!
-//! Shapes      g, p [P] → the words of [`crate::graph::Region::Norm`]: norm, clip, flag, sticky flag;
+//! Shapes      g, p [P] → the words of [`crate::graph::Region::Norm`]: norm, clip, flag of updates to skip, flag that stays;
 //!             and words 6, 7 of this step's slot of the ring, when the pass reports
 //! Derivative  none
 //! Cost        2·P flop, P·4 bytes
@@ -23,10 +23,10 @@ pub const NORM_LEN: usize = 4;
 /// Elements one invocation (or task) sums.
 pub const CHUNK: usize = 256;
 
-/// Measures `gradients`; `parameters` only where ASAM needs them. Updates `norm` and `ring`.
-pub fn norm(graph: &mut Graph, gradients: Value, parameters: Value, norm: Value, ring: Value, adaptive: bool) -> Result<Value> {
-    let len = graph.shape(gradients).len();
-    Ok(graph.push(Norm { len, adaptive }, &[gradients, parameters, norm, ring])?[0])
+/// Measures [gradients, parameters (for ASAM), norm, ring]; the last two are updated.
+pub fn norm(graph: &mut Graph, inputs: [Value; 4], adaptive: bool, halts: bool) -> Result<Value> {
+    let len = graph.shape(inputs[0]).len();
+    Ok(graph.push(Norm { len, adaptive, halts }, &inputs)?[0])
 }
 
 /// g, p, norm (in place), ring (in place) → norm, ring.
@@ -36,6 +36,8 @@ pub struct Norm {
     pub len: usize,
     /// Weighs each gradient by its parameter (ASAM).
     pub adaptive: bool,
+    /// Once a gradient was not finite the flag stays, so that no later step changes the state.
+    pub halts: bool,
 }
 
 impl Op for Norm {
@@ -64,6 +66,7 @@ impl Op for Norm {
             entry,
             consts: vec![
                 ("ADAPTIVE", Const::Bool(self.adaptive)),
+                ("HALTS", Const::Bool(self.halts)),
                 ("CHUNK", Const::U32(CHUNK as u32)),
                 ("SLOT_LEN", Const::U32(SLOT_LEN as u32)),
                 ("WORKGROUP", Const::U32(WORKGROUP as u32)),

@@ -1,5 +1,9 @@
 //! The session: the loop, evaluation, probes, checkpoints.
 
+/// Which device a session computes on.
+pub mod device;
+/// The graphs of a training.
+pub mod graphs;
 /// The trainer: device, plans, one optimiser step, one evaluation batch, one probe.
 pub mod step;
 /// The session.

@@ -1,0 +1,74 @@
+//! Which device a session computes on.
+
+use super::session::DeviceChoice;
+use crate::cpu::machine::CpuMachine;
+use crate::error::Result;
+use crate::gpu::device::{self, Gpu};
+use crate::gpu::machine::GpuMachine;
+use crate::graph::Region;
+use crate::graph::launch::Tier;
+use crate::graph::machine::Machine;
+use crate::graph::plan::Layout;
+
+/// An open device, before it is known how much memory a session needs.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// An adapter, with another kernel tier than its own where tests ask for one.
+    Gpu(Gpu, Option<Tier>),
+}
+
+impl Device {
+    /// Opens the device of `choice`, and says why it is that one.
+    ///
+    /// `Auto` takes a real GPU; a software adapter is slower than the processor, so that is taken
+    /// where there is nothing else.
+    pub fn open(choice: DeviceChoice, adapter: Option<&str>) -> Result<(Self, String)> {
+        match choice {
+            DeviceChoice::Cpu => Ok((Self::Cpu, "cpu, as asked".to_string())),
+            DeviceChoice::Gpu => {
+                let gpu = Gpu::open(adapter)?;
+                let why = format!("{}, as asked", gpu.info.name);
+                Ok((Self::Gpu(gpu, None), why))
+            }
+            DeviceChoice::Auto => {
+                let infos = device::adapters();
+                let Ok(best) = device::pick(&infos, adapter) else {
+                    return Ok((Self::Cpu, "cpu: no GPU adapter found".to_string()));
+                };
+                if device::is_software(&infos[best]) {
+                    return Ok((Self::Cpu, format!("cpu: {} is a software adapter and slower", infos[best].name)));
+                }
+                let gpu = Gpu::open(adapter)?;
+                let why = gpu.info.name.clone();
+                Ok((Self::Gpu(gpu, None), why))
+            }
+        }
+    }
+
+    /// What plans for this device must keep to.
+    pub fn layout(&self) -> Result<Layout> {
+        Ok(match self {
+            Self::Cpu => Layout::processor(),
+            Self::Gpu(gpu, tier) => GpuMachine::new(gpu, &[], *tier)?.layout(),
+        })
+    }
+
+    /// The machine, with these persistent regions.
+    pub fn machine(&self, region_lens: &[(Region, usize)]) -> Result<Box<dyn Machine>> {
+        Ok(match self {
+            Self::Cpu => Box::new(CpuMachine::<f32>::new(region_lens)),
+            Self::Gpu(gpu, tier) => Box::new(GpuMachine::new(gpu, region_lens, *tier)?),
+        })
+    }
+
+    /// Bytes the arenas of a session may take: half of what an adapter binds in one buffer times its
+    /// usual number of arenas, or a share of a desktop's memory.
+    pub fn arena_budget_bytes(&self) -> usize {
+        match self {
+            Self::Cpu => 6 << 30,
+            Self::Gpu(gpu, _) => usize::try_from(gpu.limits.max_buffer_size).unwrap_or(usize::MAX).saturating_mul(2).min(24 << 30),
+        }
+    }
+}
