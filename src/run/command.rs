@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::number;
+
 /// What a person asks of a running session; obeyed between two steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,5 +19,5 @@ pub enum Command {
     /// Write a checkpoint and go on.
     Checkpoint,
     /// Replace the schedule by this constant learning rate.
-    SetLr(f64),
+    SetLr(#[serde(with = "number")] f64),
 }

@@ -223,7 +223,7 @@ impl Event {
             Self::LrChanged(event) => {
                 format!("learning rate set to {} by hand", number::short(event.lr))
             }
-            Self::Ended(event) => format!("{}, {}", event.status.name(), event.verdict.name()),
+            Self::Ended(event) => format!("{}; the run is {}", event.status.name(), event.verdict.name()),
             Self::Alarm(alarm) => alarm.why.clone(),
         }
     }

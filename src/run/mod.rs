@@ -5,6 +5,8 @@
 
 /// Kinds of alarm, levels and verdicts.
 pub mod alarm;
+/// Charts in text.
+pub mod chart;
 /// What a person may ask of a running session.
 pub mod command;
 /// The crash detector.
@@ -19,6 +21,8 @@ pub mod meta;
 pub mod number;
 /// Reading run folders.
 pub mod read;
+/// Runs as text and JSON.
+pub mod report;
 /// A run's state as a fold of its events.
 pub mod state;
 /// Writing run folders.

@@ -5,4 +5,5 @@ mod event;
 mod files;
 mod platform;
 mod replay;
+mod report;
 mod sample;
