@@ -29,5 +29,7 @@ pub mod state;
 pub mod store;
 /// One row an epoch.
 pub mod summary;
+/// Named arrays in safetensors files.
+pub mod tensors;
 /// Running medians.
 pub mod window;

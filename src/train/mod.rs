@@ -8,3 +8,7 @@ pub mod graphs;
 pub mod step;
 /// The session.
 pub mod session;
+/// State dicts in files.
+pub mod weights;
+/// Checkpoints: what a run needs to go on exactly.
+pub mod checkpoint;
