@@ -4,6 +4,7 @@ mod augment;
 mod config;
 mod data;
 mod ops;
+mod optim;
 mod run_store;
 mod schedule;
 mod support;

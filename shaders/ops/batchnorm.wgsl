@@ -33,11 +33,13 @@ fn forward_partial(@builtin(global_invocation_id) global: vec3<u32>, @builtin(nu
     }
     let first = chunk * dims.chunk_rows;
     let end = min(first + dims.chunk_rows, dims.rows);
+    // Around the first value: a mean far from zero costs no digits.
+    let shift = x[first * dims.width + column];
     var sum = 0.0;
     for (var row_ix = first; row_ix < end; row_ix++) {
-        sum += x[row_ix * dims.width + column];
+        sum += x[row_ix * dims.width + column] - shift;
     }
-    let chunk_mean = sum / f32(end - first);
+    let chunk_mean = shift + sum / f32(end - first);
     var squares = 0.0;
     for (var row_ix = first; row_ix < end; row_ix++) {
         let centred = x[row_ix * dims.width + column] - chunk_mean;
@@ -57,13 +59,13 @@ fn chunk_len(chunk: u32) -> f32 {
     return f32(min(dims.chunk_rows, dims.rows - chunk * dims.chunk_rows));
 }
 
-// Sum of the part's column over the chunks from `first` on in steps.
+// Share of the chunks from `first` on, in steps, in the mean's distance from that of chunk 0.
 fn chunk_sum(column: u32, first: u32, step: u32) -> f32 {
     var sum = 0.0;
     for (var chunk = first; chunk < dims.num_chunks; chunk += step) {
-        sum += chunk_len(chunk) * partial_in[chunk * 2u * dims.width + column];
+        sum += chunk_len(chunk) * (partial_in[chunk * 2u * dims.width + column] - partial_in[column]);
     }
-    return sum;
+    return sum / f32(dims.rows);
 }
 
 fn chunk_squares(column: u32, first: u32, step: u32, batch_mean: f32) -> f32 {
@@ -95,7 +97,7 @@ fn forward_final(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
     if (column >= dims.width) {
         return;
     }
-    let batch_mean = chunk_sum(column, 0u, 1u) / f32(dims.rows);
+    let batch_mean = partial_in[column] + chunk_sum(column, 0u, 1u);
     write_moments(column, batch_mean, chunk_squares(column, 0u, 1u, batch_mean));
 }
 
@@ -109,7 +111,7 @@ fn forward_final_tiled(
     if (column >= dims.width) {
         return;
     }
-    let batch_mean = group_sum(chunk_sum(column, lane, WORKGROUP), lane) / f32(dims.rows);
+    let batch_mean = partial_in[column] + group_sum(chunk_sum(column, lane, WORKGROUP), lane);
     let squares = group_sum(chunk_squares(column, lane, WORKGROUP, batch_mean), lane);
     if (lane == 0u) {
         write_moments(column, batch_mean, squares);

@@ -7,10 +7,12 @@
 //           …_tiled (T1): 64 × 64 values a workgroup, 4 × 4 an invocation, operands in shared memory
 // Shapes    x, d_x [batch, height, width, channels_in]; y, d_y [batch, height_out, width_out, channels_out];
 //           w, d_w [channels_out, KERNEL, KERNEL, channels_in]; partial [num_parts, channels_out, patch_len]
-// Memory    …_tiled: 2·64·DEPTH + 4·DEPTH words
-// Consts    KERNEL, STRIDE, BIAS, RELU, WORKGROUP, PLACES, CHANNELS, DEPTH
+// Memory    …_tiled: (2·64 + 4)·16 words
+// Consts    KERNEL, STRIDE, BIAS, RELU, WORKGROUP, PLACES, CHANNELS; TRANSPOSED: forward makes d_x (as
+//           `y`) from d_y (as `x`), the same sum with the weight transposed
 // Oracle    src/cpu/conv2d.rs
 //# include lib/grid
+//# include lib/conv
 
 struct Dims {
     batch: u32,
@@ -26,64 +28,51 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-const OUTSIDE = 0xffffffffu;
-// Rows beyond the last: far outside every image, whatever is added or taken away.
-const NOWHERE = vec3<u32>(0u, 0x80000000u, 0x80000000u);
-const TILE = 64u;
-const TILE_GROUP = 256u;
-
-fn positions() -> u32 {
-    return dims.batch * dims.height_out * dims.width_out;
-}
-
-// Values under the kernel.
-fn patch_len() -> u32 {
-    return KERNEL * KERNEL * dims.channels_in;
-}
-
-// First row of the image, and the top left corner of the kernel, at an output position. A place in
-// the padding before the image wraps to far above its sides.
-fn corner_of_patch(position: u32) -> vec3<u32> {
-    let row = position / dims.width_out;
-    let top_left = vec2<u32>(row % dims.height_out, position % dims.width_out) * STRIDE - dims.padding;
-    return select(NOWHERE, vec3<u32>(row / dims.height_out * dims.height, top_left), position < positions());
-}
-
-// First channel of x under kernel place uv; OUTSIDE in the padding.
-fn x_under(corner: vec3<u32>, uv: u32) -> u32 {
-    let i = corner.y + uv / KERNEL;
-    let j = corner.z + uv % KERNEL;
-    return select(OUTSIDE, ((corner.x + i) * dims.width + j) * dims.channels_in, i < dims.height && j < dims.width);
-}
-
-// First row of the image of y, and the place of an input position on the padded image.
-fn corner_of_input(position: u32) -> vec3<u32> {
-    let row = position / dims.width;
-    let place = vec2<u32>(row % dims.height, position % dims.width) + dims.padding;
-    return select(NOWHERE, vec3<u32>(row / dims.height * dims.height_out, place), row < dims.batch * dims.height);
-}
-
-// First channel of the y that kernel place uv carries to an input position; OUTSIDE when there is none.
-fn y_over(corner: vec3<u32>, uv: u32) -> u32 {
-    let i = corner.y - uv / KERNEL;
-    let j = corner.z - uv % KERNEL;
-    let inside = i / STRIDE < dims.height_out && j / STRIDE < dims.width_out && i % STRIDE == 0u && j % STRIDE == 0u;
-    return select(OUTSIDE, ((corner.x + i / STRIDE) * dims.width_out + j / STRIDE) * dims.channels_out, inside);
-}
-
 @group(1) @binding(0) var<storage, read> x: array<f32>;
 @group(1) @binding(1) var<storage, read> w: array<f32>;
 @group(1) @binding(2) var<storage, read> bias: array<f32>;
 @group(1) @binding(3) var<storage, read_write> y: array<f32>;
 
+// Channels that are summed over, and channels and positions of the result.
+fn num_from() -> u32 {
+    return select(dims.channels_in, dims.channels_out, TRANSPOSED);
+}
+
+fn num_to() -> u32 {
+    return select(dims.channels_out, dims.channels_in, TRANSPOSED);
+}
+
+fn num_places() -> u32 {
+    return select(positions(), dims.batch * dims.height * dims.width, TRANSPOSED);
+}
+
+fn corner(position: u32) -> vec3<u32> {
+    if (TRANSPOSED) {
+        return corner_of_input(position);
+    }
+    return corner_of_patch(position);
+}
+
+fn source(corner: vec3<u32>, uv: u32) -> u32 {
+    if (TRANSPOSED) {
+        return y_over(corner, uv);
+    }
+    return x_under(corner, uv);
+}
+
+fn weight_ix(uv: u32, from_channel: u32, to_channel: u32) -> u32 {
+    let pair = select(vec2<u32>(to_channel, from_channel), vec2<u32>(from_channel, to_channel), TRANSPOSED);
+    return pair.x * patch_len() + uv * dims.channels_in + pair.y;
+}
+
 fn write_y(position: u32, channel: u32, sum: f32) {
-    if (position < positions() && channel < dims.channels_out) {
+    if (position < num_places() && channel < num_to()) {
         var value = sum;
         if (BIAS) {
             value += bias[channel];
         }
         // Written so that NaN passes through.
-        y[position * dims.channels_out + channel] = select(value, 0.0, RELU && value <= 0.0);
+        y[position * num_to() + channel] = select(value, 0.0, RELU && value <= 0.0);
     }
 }
 
@@ -93,29 +82,27 @@ fn forward(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let num_tiles = (dims.channels_out + CHANNELS - 1u) / CHANNELS;
-    let tile = flat_group(group, groups);
-    let first_channel = tile % num_tiles * CHANNELS;
-    let first_place = tile / num_tiles * (WORKGROUP * PLACES) + lane;
+    let num_tiles = (num_to() + CHANNELS - 1u) / CHANNELS;
+    let first_channel = flat_group(group, groups) % num_tiles * CHANNELS;
+    let first_place = flat_group(group, groups) / num_tiles * (WORKGROUP * PLACES) + lane;
     var corners: array<vec3<u32>, PLACES>;
     for (var place = 0u; place < PLACES; place++) {
-        corners[place] = corner_of_patch(first_place + place * WORKGROUP);
+        corners[place] = corner(first_place + place * WORKGROUP);
     }
     var sums: array<array<f32, CHANNELS>, PLACES>;
     for (var uv = 0u; uv < KERNEL * KERNEL; uv++) {
         var starts: array<u32, PLACES>;
         for (var place = 0u; place < PLACES; place++) {
-            starts[place] = x_under(corners[place], uv);
+            starts[place] = source(corners[place], uv);
         }
-        for (var c = 0u; c < dims.channels_in; c++) {
+        for (var c = 0u; c < num_from(); c++) {
             var values: array<f32, PLACES>;
             for (var place = 0u; place < PLACES; place++) {
                 let inside = starts[place] != OUTSIDE;
                 values[place] = select(0.0, x[select(0u, starts[place] + c, inside)], inside);
             }
             for (var o = 0u; o < CHANNELS; o++) {
-                let channel = min(first_channel + o, dims.channels_out - 1u);
-                let weight = w[channel * patch_len() + uv * dims.channels_in + c];
+                let weight = w[weight_ix(uv, c, min(first_channel + o, num_to() - 1u))];
                 for (var place = 0u; place < PLACES; place++) {
                     sums[place][o] += values[place] * weight;
                 }
@@ -129,57 +116,49 @@ fn forward(
     }
 }
 
-@group(1) @binding(0) var<storage, read> d_y: array<f32>;
-@group(1) @binding(2) var<storage, read_write> d_x: array<f32>;
-
-fn write_d_x(position: u32, channel: u32, sum: f32) {
-    if (position < dims.batch * dims.height * dims.width && channel < dims.channels_in) {
-        d_x[position * dims.channels_in + channel] = sum;
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn backward_input(
+@compute @workgroup_size(TILE_GROUP)
+fn forward_tiled(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let num_tiles = (dims.channels_in + CHANNELS - 1u) / CHANNELS;
-    let tile = flat_group(group, groups);
-    let first_channel = tile % num_tiles * CHANNELS;
-    let first_place = tile / num_tiles * (WORKGROUP * PLACES) + lane;
-    var corners: array<vec3<u32>, PLACES>;
-    for (var place = 0u; place < PLACES; place++) {
-        corners[place] = corner_of_input(first_place + place * WORKGROUP);
+    let num_tiles = (num_to() + TILE - 1u) / TILE;
+    let first_channel = flat_group(group, groups) % num_tiles * TILE;
+    let first_place = flat_group(group, groups) / num_tiles * TILE;
+    let inner_len = KERNEL * KERNEL * num_from();
+    let depth = lane % DEPTH;
+    var corners: array<vec3<u32>, LOADS>;
+    for (var load = 0u; load < LOADS; load++) {
+        corners[load] = corner(first_place + lane / DEPTH + load * (TILE / LOADS));
     }
-    var sums: array<array<f32, CHANNELS>, PLACES>;
-    for (var uv = 0u; uv < KERNEL * KERNEL; uv++) {
-        var starts: array<u32, PLACES>;
-        for (var place = 0u; place < PLACES; place++) {
-            starts[place] = y_over(corners[place], uv);
-        }
-        for (var o = 0u; o < dims.channels_out; o++) {
-            var values: array<f32, PLACES>;
-            for (var place = 0u; place < PLACES; place++) {
-                let inside = starts[place] != OUTSIDE;
-                values[place] = select(0.0, d_y[select(0u, starts[place] + o, inside)], inside);
+    var sums: array<vec4<f32>, 4>;
+    for (var first = 0u; first < inner_len; first += DEPTH) {
+        for (var load = 0u; load < LOADS; load++) {
+            let k = first + depth;
+            let row = lane / DEPTH + load * (TILE / LOADS);
+            let start = source(corners[load], k / num_from());
+            sh_a[depth * TILE + row] = 0.0;
+            if (k < inner_len && start != OUTSIDE) {
+                sh_a[depth * TILE + row] = x[start + k % num_from()];
             }
-            for (var c = 0u; c < CHANNELS; c++) {
-                let channel = min(first_channel + c, dims.channels_in - 1u);
-                let weight = w[o * patch_len() + uv * dims.channels_in + channel];
-                for (var place = 0u; place < PLACES; place++) {
-                    sums[place][c] += values[place] * weight;
-                }
+            // Neighbouring lanes read neighbouring weights: along the patch, or transposed along the channels.
+            let at = select(vec2<u32>(depth, row), vec2<u32>(lane / TILE + load * LOADS, lane % TILE), TRANSPOSED);
+            let inner = first + at.x;
+            sh_b[at.x * TILE + at.y] = 0.0;
+            if (inner < inner_len && first_channel + at.y < num_to()) {
+                sh_b[at.x * TILE + at.y] = w[weight_ix(inner / num_from(), inner % num_from(), first_channel + at.y)];
             }
         }
+        add_product(lane, &sums);
     }
-    for (var place = 0u; place < PLACES; place++) {
-        for (var c = 0u; c < CHANNELS; c++) {
-            write_d_x(first_place + place * WORKGROUP, first_channel + c, sums[place][c]);
+    for (var r = 0u; r < 4u; r++) {
+        for (var c = 0u; c < 4u; c++) {
+            write_y(first_place + lane / 16u * 4u + r, first_channel + lane % 16u * 4u + c, sums[r][c]);
         }
     }
 }
 
+@group(1) @binding(0) var<storage, read> d_y: array<f32>;
 @group(1) @binding(1) var<storage, read> x_saved: array<f32>;
 @group(1) @binding(2) var<storage, read_write> partial: array<f32>;
 
@@ -197,22 +176,22 @@ fn backward_weight_partial(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let num_tiles = (dims.channels_out + CHANNELS - 1u) / CHANNELS;
-    let num_places = (patch_len() + WORKGROUP * PLACES - 1u) / (WORKGROUP * PLACES);
+    let num_blocks = (patch_len() + WORKGROUP * PLACES - 1u) / (WORKGROUP * PLACES);
     let tile = flat_group(group, groups);
     let first_channel = tile % num_tiles * CHANNELS;
-    let first_place = tile / num_tiles % num_places * (WORKGROUP * PLACES) + lane;
-    let part = tile / num_tiles / num_places;
+    let first_place = tile / num_tiles % num_blocks * (WORKGROUP * PLACES) + lane;
+    let part = tile / num_tiles / num_blocks;
     if (part >= dims.num_parts) {
         return;
     }
     var sums: array<array<f32, CHANNELS>, PLACES>;
     let end = min((part + 1u) * dims.part_len, positions());
     for (var position = part * dims.part_len; position < end; position++) {
-        let corner = corner_of_patch(position);
+        let patch_corner = corner_of_patch(position);
         var values: array<f32, PLACES>;
         for (var place = 0u; place < PLACES; place++) {
             let value_ix = min(first_place + place * WORKGROUP, patch_len() - 1u);
-            let start = x_under(corner, value_ix / dims.channels_in);
+            let start = x_under(patch_corner, value_ix / dims.channels_in);
             let inside = start != OUTSIDE;
             values[place] = select(0.0, x_saved[select(0u, start + value_ix % dims.channels_in, inside)], inside);
         }
@@ -226,6 +205,53 @@ fn backward_weight_partial(
     for (var place = 0u; place < PLACES; place++) {
         for (var o = 0u; o < CHANNELS; o++) {
             write_partial(part, first_channel + o, first_place + place * WORKGROUP, sums[place][o]);
+        }
+    }
+}
+
+@compute @workgroup_size(TILE_GROUP)
+fn backward_weight_partial_tiled(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let num_tiles = (dims.channels_out + TILE - 1u) / TILE;
+    let num_blocks = (patch_len() + TILE - 1u) / TILE;
+    let tile = flat_group(group, groups);
+    let first_channel = tile % num_tiles * TILE;
+    let first_value = tile / num_tiles % num_blocks * TILE;
+    let part = tile / num_tiles / num_blocks;
+    if (part >= dims.num_parts) {
+        return;
+    }
+    let column = lane % TILE;
+    let channel = min(first_channel + column, dims.channels_out - 1u);
+    let value_ix = min(first_value + column, patch_len() - 1u);
+    let end = min((part + 1u) * dims.part_len, positions());
+    var sums: array<vec4<f32>, 4>;
+    for (var first = part * dims.part_len; first < end; first += DEPTH) {
+        if (lane < DEPTH) {
+            sh_corner[lane] = corner_of_patch(first + lane);
+        }
+        // Every corner is written.
+        workgroupBarrier();
+        for (var load = 0u; load < LOADS; load++) {
+            let d = lane / TILE + load * LOADS;
+            let start = x_under(sh_corner[d], value_ix / dims.channels_in);
+            sh_a[d * TILE + column] = 0.0;
+            sh_b[d * TILE + column] = 0.0;
+            if (first + d < end) {
+                sh_a[d * TILE + column] = d_y[(first + d) * dims.channels_out + channel];
+                if (start != OUTSIDE) {
+                    sh_b[d * TILE + column] = x_saved[start + value_ix % dims.channels_in];
+                }
+            }
+        }
+        add_product(lane, &sums);
+    }
+    for (var r = 0u; r < 4u; r++) {
+        for (var c = 0u; c < 4u; c++) {
+            write_partial(part, first_channel + lane / 16u * 4u + r, first_value + lane % 16u * 4u + c, sums[r][c]);
         }
     }
 }

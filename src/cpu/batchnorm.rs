@@ -98,10 +98,12 @@ fn block_moments<T: Real>(x: &[T], partial: &mut [T]) {
         || {
             mean.fill(T::ZERO);
             squares.fill(T::ZERO);
+            // Around the first row: a mean far from zero costs no digits.
+            let shift = &x[..width];
             for row in x.chunks_exact(width) {
-                mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+                mean.iter_mut().zip(row.iter().zip(shift)).for_each(|(sum, (x, shift))| *sum += *x - *shift);
             }
-            mean.iter_mut().for_each(|sum| *sum = *sum / count);
+            mean.iter_mut().zip(shift).for_each(|(sum, shift)| *sum = *shift + *sum / count);
             for row in x.chunks_exact(width) {
                 for ((squares, mean), x) in squares.iter_mut().zip(mean.iter()).zip(row) {
                     *squares += (*x - *mean) * (*x - *mean);

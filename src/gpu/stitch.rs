@@ -15,6 +15,7 @@ macro_rules! embed {
 }
 
 embed![
+    "lib/conv",
     "lib/erf",
     "lib/finite",
     "lib/grid",
@@ -24,7 +25,9 @@ embed![
     "metric/record",
     "metric/similarity",
     "ops/activation",
+    "ops/batchnorm",
     "ops/bias",
+    "ops/conv2d",
     "ops/cross_entropy",
     "ops/elementwise",
     "ops/layernorm",

@@ -15,12 +15,14 @@ use std::sync::Arc;
 use crate::defined_by;
 use crate::error::{Error, Result};
 use crate::graph::graph::Source;
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::activation::{Activation, Kind};
 use crate::ops::bias::AddBias;
 
-/// Invocations of a workgroup (`WORKGROUP` in the shader), places and channels of one of them.
+/// Side of the square of values that a tiled workgroup makes (`TILE` in shaders/lib/conv.wgsl).
+const TILE: usize = 64;
+/// Invocations of a plain workgroup (`WORKGROUP` in the shader), places and channels of one of them.
 const WORKGROUP: usize = 64;
 const PLACES: usize = 4;
 const CHANNELS: usize = 16;
@@ -176,18 +178,9 @@ impl Op for Forward {
 
     defined_by!(crate::cpu::conv2d::forward);
 
-    fn launch(&self, _target: &Target) -> Launch {
-        let bindings = vec![
-            Binding::read("x", Slot::In(0)),
-            Binding::read("w", Slot::In(1)),
-            // Without a bias the binding must still be filled; the shader does not read it.
-            Binding::read("bias", Slot::In(if self.bias { 2 } else { 1 })),
-            Binding::write("y", Slot::Out(0)),
-        ];
-        let g = &self.geometry;
-        let call = Call { geometry: *g, bias: self.bias, relu: self.relu, part_len: 0, num_parts: 0 };
-        let groups = call.tiles(g.positions(), g.channels_out);
-        Launch { dispatches: vec![call.dispatch("forward", bindings, groups)], scratch: vec![] }
+    fn launch(&self, target: &Target) -> Launch {
+        let call = Call { bias: self.bias, relu: self.relu, ..Call::new(&self.geometry) };
+        call.product(target, self.geometry.positions(), self.geometry.channels_out)
     }
 
     fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -218,12 +211,10 @@ impl Op for BackwardInput {
 
     defined_by!(crate::cpu::conv2d::backward_input);
 
-    fn launch(&self, _target: &Target) -> Launch {
-        let bindings = vec![Binding::read("d_y", Slot::In(0)), Binding::read("w", Slot::In(1)), Binding::write("d_x", Slot::Out(0))];
+    fn launch(&self, target: &Target) -> Launch {
         let g = &self.geometry;
-        let call = Call { geometry: *g, bias: false, relu: false, part_len: 0, num_parts: 0 };
-        let groups = call.tiles(g.batch * g.height * g.width, g.channels_in);
-        Launch { dispatches: vec![call.dispatch("backward_input", bindings, groups)], scratch: vec![] }
+        let call = Call { transposed: true, ..Call::new(g) };
+        call.product(target, g.batch * g.height * g.width, g.channels_in)
     }
 }
 
@@ -242,28 +233,38 @@ impl Op for BackwardWeight {
 
     defined_by!(crate::cpu::conv2d::backward_weight);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn launch(&self, target: &Target) -> Launch {
         let g = &self.geometry;
         let weight_len = g.weight_shape().len();
         let most_parts = (PARTIAL_LEN / weight_len).clamp(1, MAX_PARTS);
         let part_len = g.positions().div_ceil(most_parts).max(PART_LEN);
         let num_parts = g.positions().div_ceil(part_len);
-        let call = Call { geometry: *g, bias: false, relu: false, part_len, num_parts };
+        let call = Call { part_len, num_parts, ..Call::new(g) };
         let partial =
             vec![Binding::read("d_y", Slot::In(0)), Binding::read("x_saved", Slot::In(1)), Binding::write("partial", Slot::Scratch(0))];
         let last = vec![Binding::read("partial_in", Slot::Scratch(0)), Binding::write("d_w", Slot::Out(0))];
-        let [x, y, _] = call.tiles(g.patch_len(), g.channels_out);
+        let entries = ["backward_weight_partial", "backward_weight_partial_tiled"];
+        let (entry, num_tiles) = tiles(target, entries, g.patch_len(), g.channels_out);
         let dispatches = vec![
-            call.dispatch("backward_weight_partial", partial, flat_groups((x * y) as usize * num_parts, 1)),
+            call.dispatch(entry, partial, flat_groups(num_tiles * num_parts, 1)),
             call.dispatch("backward_weight_final", last, flat_groups(weight_len, WORKGROUP)),
         ];
         Launch { dispatches, scratch: vec![num_parts * weight_len] }
     }
 }
 
+/// Entry of the tier, and workgroups for so many places by so many channels.
+fn tiles(target: &Target, entries: [&'static str; 2], places: usize, channels: usize) -> (&'static str, usize) {
+    match target.tier {
+        Tier::Plain => (entries[0], places.div_ceil(WORKGROUP * PLACES) * channels.div_ceil(CHANNELS)),
+        Tier::Tiled => (entries[1], places.div_ceil(TILE) * channels.div_ceil(TILE)),
+    }
+}
+
 /// What the launches of one convolution share.
 struct Call {
     geometry: Geometry,
+    transposed: bool,
     bias: bool,
     relu: bool,
     part_len: usize,
@@ -271,9 +272,21 @@ struct Call {
 }
 
 impl Call {
-    /// Workgroups for so many places by so many channels.
-    fn tiles(&self, places: usize, channels: usize) -> [u32; 3] {
-        flat_groups(places.div_ceil(WORKGROUP * PLACES) * channels.div_ceil(CHANNELS), 1)
+    fn new(geometry: &Geometry) -> Self {
+        Self { geometry: *geometry, transposed: false, bias: false, relu: false, part_len: 0, num_parts: 0 }
+    }
+
+    /// y from x, or d_x from d_y: so many positions by so many channels.
+    fn product(&self, target: &Target, positions: usize, channels: usize) -> Launch {
+        let bindings = vec![
+            Binding::read("x", Slot::In(0)),
+            Binding::read("w", Slot::In(1)),
+            // Without a bias the binding must still be filled; the shader does not read it.
+            Binding::read("bias", Slot::In(if self.bias { 2 } else { 1 })),
+            Binding::write("y", Slot::Out(0)),
+        ];
+        let (entry, num_tiles) = tiles(target, ["forward", "forward_tiled"], positions, channels);
+        Launch { dispatches: vec![self.dispatch(entry, bindings, flat_groups(num_tiles, 1))], scratch: vec![] }
     }
 
     fn dispatch(&self, entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3]) -> Dispatch {
@@ -284,6 +297,7 @@ impl Call {
             consts: vec![
                 ("KERNEL", Const::U32(g.kernel as u32)),
                 ("STRIDE", Const::U32(g.stride as u32)),
+                ("TRANSPOSED", Const::Bool(self.transposed)),
                 ("BIAS", Const::Bool(self.bias)),
                 ("RELU", Const::Bool(self.relu)),
                 ("WORKGROUP", Const::U32(WORKGROUP as u32)),

@@ -1,0 +1,70 @@
+// Which values of x and y meet in a convolution. The including shader sets KERNEL and STRIDE and
+// declares `dims` with the sides (see shaders/ops/conv2d.wgsl).
+
+const OUTSIDE = 0xffffffffu;
+// Rows beyond the last: far outside every image, whatever is added or taken away.
+const NOWHERE = vec3<u32>(0u, 0x80000000u, 0x80000000u);
+fn positions() -> u32 {
+    return dims.batch * dims.height_out * dims.width_out;
+}
+
+// Values under the kernel.
+fn patch_len() -> u32 {
+    return KERNEL * KERNEL * dims.channels_in;
+}
+
+// First row of the image, and the top left corner of the kernel, at an output position. A place in
+// the padding before the image wraps to far above its sides.
+fn corner_of_patch(position: u32) -> vec3<u32> {
+    let row = position / dims.width_out;
+    let top_left = vec2<u32>(row % dims.height_out, position % dims.width_out) * STRIDE - dims.padding;
+    return select(NOWHERE, vec3<u32>(row / dims.height_out * dims.height, top_left), position < positions());
+}
+
+// First channel of x under kernel place uv; OUTSIDE in the padding.
+fn x_under(corner: vec3<u32>, uv: u32) -> u32 {
+    let i = corner.y + uv / KERNEL;
+    let j = corner.z + uv % KERNEL;
+    return select(OUTSIDE, ((corner.x + i) * dims.width + j) * dims.channels_in, i < dims.height && j < dims.width);
+}
+
+// First row of the image of y, and the place of an input position on the padded image.
+fn corner_of_input(position: u32) -> vec3<u32> {
+    let row = position / dims.width;
+    let place = vec2<u32>(row % dims.height, position % dims.width) + dims.padding;
+    return select(NOWHERE, vec3<u32>(row / dims.height * dims.height_out, place), row < dims.batch * dims.height);
+}
+
+// First channel of the y that kernel place uv carries to an input position; OUTSIDE when there is none.
+fn y_over(corner: vec3<u32>, uv: u32) -> u32 {
+    let i = corner.y - uv / KERNEL;
+    let j = corner.z - uv % KERNEL;
+    let inside = i / STRIDE < dims.height_out && j / STRIDE < dims.width_out && i % STRIDE == 0u && j % STRIDE == 0u;
+    return select(OUTSIDE, ((corner.x + i / STRIDE) * dims.width_out + j / STRIDE) * dims.channels_out, inside);
+}
+
+// One step of a product in shared memory: DEPTH by TILE of either operand.
+const TILE = 64u;
+const DEPTH = 16u;
+const TILE_GROUP = 256u;
+// Each invocation loads LOADS values of both operands a step.
+const LOADS = TILE * DEPTH / TILE_GROUP;
+
+var<workgroup> sh_a: array<f32, TILE * DEPTH>;
+var<workgroup> sh_b: array<f32, TILE * DEPTH>;
+var<workgroup> sh_corner: array<vec3<u32>, DEPTH>;
+
+// Adds the product of the loaded operands to 4 × 4 sums, from row 4·(lane / 16) and column 4·(lane % 16) on.
+fn add_product(lane: u32, sums: ptr<function, array<vec4<f32>, 4>>) {
+    // Every operand is written.
+    workgroupBarrier();
+    for (var d = 0u; d < DEPTH * TILE; d += TILE) {
+        let at = d + lane % 16u * 4u;
+        let b = vec4<f32>(sh_b[at], sh_b[at + 1u], sh_b[at + 2u], sh_b[at + 3u]);
+        for (var r = 0u; r < 4u; r++) {
+            (*sums)[r] += sh_a[d + lane / 16u * 4u + r] * b;
+        }
+    }
+    // The next step overwrites them.
+    workgroupBarrier();
+}
