@@ -19,7 +19,7 @@ pub struct Culprit {
 }
 
 /// A device that holds the regions and runs plans on them.
-pub trait Machine: Send {
+pub trait Machine {
     /// Name for people and files: `cpu (2 threads)` or the adapter's.
     fn describe(&self) -> String;
 

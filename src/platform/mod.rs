@@ -7,5 +7,10 @@ mod native;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{now_secs, num_cores, spawn, unix_millis, write_atomically};
 
+#[cfg(target_arch = "wasm32")]
+mod web;
+#[cfg(target_arch = "wasm32")]
+pub use web::{now_secs, num_cores, spawn, unix_millis, write_atomically};
+
 /// Dates of the civil calendar.
 pub mod calendar;
