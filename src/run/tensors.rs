@@ -134,7 +134,9 @@ fn explain(error: &SafeTensorError, len: usize) -> String {
     match error {
         SafeTensorError::MetadataIncompleteBuffer => format!("it is truncated or damaged: its arrays do not end where its {len} bytes do"),
         SafeTensorError::HeaderTooSmall => format!("it is truncated: {len} bytes do not hold a header"),
-        SafeTensorError::InvalidHeaderLength => format!("it is truncated, or not a safetensors file: the header does not fit into {len} bytes"),
+        SafeTensorError::InvalidHeaderLength => {
+            format!("it is truncated, or not a safetensors file: the header does not fit into {len} bytes")
+        }
         SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeader(_) | SafeTensorError::InvalidHeaderDeserialization(_) => {
             format!("it is no safetensors file, or its header is damaged: {error}")
         }

@@ -1,11 +1,29 @@
 //! The session: commands → batch → step → collect late numbers → probes → events → due? evaluate,
 //! checkpoint → done.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use crate::config::Resolved;
-use crate::run::alarm::{Crash, Verdict};
-use crate::run::event::Status;
+use super::checkpoint::{self, Position};
+use super::device::Device;
+use super::step::{StepNumbers, Totals, Trainer};
+use super::weights;
+use crate::config::{Experiment, Resolved};
+use crate::data::loader::Loader;
+use crate::data::prefetch::Prefetch;
+use crate::data::{self, Split};
+use crate::error::{Error, Result};
+use crate::model::parameters::Source;
+use crate::platform;
+use crate::run::alarm::{Alarm, AlarmKind, Crash, Verdict};
+use crate::run::command::Command;
+use crate::run::crash::Detector;
+use crate::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Started, Status, StepStat};
+use crate::run::meta::DataMark;
+use crate::run::store::{NewRun, RunStore};
+use crate::schedule::Schedule;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,4 +83,355 @@ pub struct Outcome {
     pub evaluated: Option<[f64; 3]>,
     /// Token similarity per layer at the end.
     pub similarity: Vec<f64>,
+}
+
+/// Trains until the schedule, a crash or a command ends it. Every event goes to the run folder and
+/// to `on_event`.
+///
+/// Errors: bad data or weights, a device that is missing, too small or lost, a full disk.
+pub fn run(request: &Request, commands: &Receiver<Command>, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome> {
+    let mut session = Session::open(request, on_event)?;
+    let status = session.train(commands)?;
+    session.end(status)
+}
+
+struct Session<'a> {
+    trainer: Trainer,
+    schedule: Schedule,
+    detector: Detector,
+    store: RunStore,
+    on_event: &'a mut dyn FnMut(&Event),
+    loader: Arc<Loader>,
+    test: Loader,
+    probe_images: Vec<f32>,
+    /// Steps made.
+    step: u64,
+    /// Step to stop at.
+    last_step: u64,
+    /// Set by hand instead of the schedule's.
+    fixed_lr: Option<f64>,
+    is_paused: bool,
+    /// Learning rates of steps whose numbers have not arrived.
+    pending: VecDeque<(u64, f64)>,
+    collected_secs: f64,
+    best_top1: Option<f64>,
+    evaluated: Option<Totals>,
+    evaluated_step: Option<u64>,
+    similarity: Vec<f64>,
+}
+
+impl<'a> Session<'a> {
+    fn open(request: &Request, on_event: &'a mut dyn FnMut(&Event)) -> Result<Self> {
+        let experiment = &request.resolved.experiment;
+        let split = data::open(&experiment.data, &experiment.model)?;
+        let (device, _) = Device::open(request.device, request.adapter.as_deref())?;
+        let loader = Arc::new(Loader::new(split.train.clone(), experiment)?);
+        let schedule = Schedule::new(experiment, loader.steps_per_epoch());
+        let mut trainer = Trainer::new(experiment, &device)?;
+        let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
+        let probe_images = Loader::evaluation(split.test.clone(), experiment, trainer.probe_batch())?.batch(0)?.images;
+        let steps_per_epoch = loader.steps_per_epoch() as u64;
+        let detector = Detector::new(&experiment.crash, experiment.model.num_classes, schedule.warmup_steps(), steps_per_epoch);
+        let (store, kept, step) = begin(request, &mut trainer, &split)?;
+        let total_steps = schedule.total_steps();
+        let mut session = Self {
+            last_step: request.max_steps.map_or(total_steps, |most| most.min(total_steps)),
+            trainer,
+            schedule,
+            detector,
+            store,
+            on_event,
+            loader,
+            test,
+            probe_images,
+            step,
+            fixed_lr: None,
+            is_paused: false,
+            pending: VecDeque::new(),
+            collected_secs: platform::now_secs(),
+            best_top1: None,
+            evaluated: None,
+            evaluated_step: None,
+            similarity: Vec::new(),
+        };
+        kept.iter().for_each(|event| session.remember(event));
+        let started = Started {
+            step,
+            name: request.name.clone(),
+            params: session.trainer.estimate.params as u64,
+            device: session.trainer.machine.describe(),
+            num_classes: experiment.model.num_classes,
+            total_steps,
+            steps_per_epoch,
+            warmup_steps: session.schedule.warmup_steps(),
+        };
+        session.tell(Event::Started(started))?;
+        Ok(session)
+    }
+
+    /// Folds what an earlier session of this run has recorded.
+    fn remember(&mut self, event: &Event) {
+        match event {
+            Event::Step(stat) => {
+                self.detector.observe(stat);
+            }
+            Event::Eval(eval) => self.best_top1 = Some(self.best_top1.map_or(eval.top1, |best| best.max(eval.top1))),
+            Event::Probe(probe) => self.similarity.clone_from(&probe.cossim),
+            Event::LrChanged(changed) => self.fixed_lr = Some(changed.lr),
+            _ => {}
+        }
+    }
+
+    fn train(&mut self, commands: &Receiver<Command>) -> Result<Status> {
+        let steps = self.step as usize..self.last_step as usize;
+        let workers = self.experiment().data.workers;
+        let mut prefetch = Prefetch::new(self.loader.clone(), steps, workers)?;
+        self.collected_secs = platform::now_secs();
+        while self.step < self.last_step {
+            if self.obey(commands)? {
+                return Ok(Status::Interrupted);
+            }
+            let Some(batch) = prefetch.next().transpose()? else { break };
+            let lr = self.fixed_lr.unwrap_or_else(|| self.schedule.lr_at(self.step));
+            self.trainer.step(self.step, lr, &batch.images, &batch.targets)?;
+            prefetch.recycle(batch);
+            self.pending.push_back((self.step, lr));
+            self.step += 1;
+            let is_halt = self.collect(false)? || self.measure_if_due()?;
+            if is_halt {
+                return Ok(Status::Crashed);
+            }
+        }
+        Ok(Status::Finished)
+    }
+
+    /// Carries out what has been asked between two steps; true to stop.
+    fn obey(&mut self, commands: &Receiver<Command>) -> Result<bool> {
+        loop {
+            let command = if self.is_paused { commands.recv().ok() } else { commands.try_recv().ok() };
+            match command {
+                None => {
+                    self.is_paused = false;
+                    return Ok(false);
+                }
+                Some(Command::Pause) => self.is_paused = true,
+                Some(Command::Resume) => self.is_paused = false,
+                Some(Command::Step) => {
+                    self.is_paused = true;
+                    return Ok(false);
+                }
+                Some(Command::Stop) => return Ok(true),
+                Some(Command::Checkpoint) => {
+                    self.collect(true)?;
+                    self.checkpoint()?;
+                }
+                Some(Command::SetLr(lr)) => {
+                    self.fixed_lr = Some(lr);
+                    self.tell(Event::LrChanged(LrChanged { step: self.step, lr }))?;
+                }
+            }
+        }
+    }
+
+    /// Reports the steps whose numbers have arrived; true if one of them ends the run.
+    fn collect(&mut self, wait: bool) -> Result<bool> {
+        let arrived = self.trainer.collect(wait)?;
+        if arrived.is_empty() {
+            return Ok(false);
+        }
+        let now_secs = platform::now_secs();
+        let step_secs = (now_secs - self.collected_secs).max(1e-9) / arrived.len() as f64;
+        self.collected_secs = now_secs;
+        let images_per_sec = self.experiment().train.batch as f64 / step_secs;
+        let halts = self.experiment().train.on_crash == "stop";
+        for numbers in arrived {
+            if self.report(&numbers, images_per_sec)? && halts {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// One step's event and alarms; true if an alarm is fatal.
+    fn report(&mut self, numbers: &StepNumbers, images_per_sec: f64) -> Result<bool> {
+        let lr = self.pending.pop_front().map_or(0.0, |(_, lr)| lr);
+        let stat = StepStat {
+            step: numbers.step + 1,
+            epoch: numbers.step as f64 / self.loader.steps_per_epoch() as f64,
+            loss: numbers.loss,
+            lr,
+            grad_norm: numbers.grad_norm,
+            images_per_sec,
+            non_finite: numbers.non_finite,
+            modal_frac: Some(numbers.modal_frac),
+            accuracy: Some(numbers.top1),
+        };
+        if numbers.non_finite && self.detector.crash().is_none() {
+            self.detector.first_op = self.find_culprit(numbers.step)?;
+        }
+        let alarms = self.detector.observe(&stat);
+        self.tell(Event::Step(stat))?;
+        let is_fatal = alarms.iter().any(Alarm::is_fatal);
+        if alarms.iter().any(|alarm| alarm.kind == AlarmKind::NonFinite) {
+            self.save_weights("pre-crash")?;
+        }
+        for alarm in alarms {
+            self.tell(Event::Alarm(alarm))?;
+        }
+        Ok(is_fatal)
+    }
+
+    /// The first op of the step that gives a non-finite number, from the same batch.
+    fn find_culprit(&mut self, step: u64) -> Result<Option<String>> {
+        let batch = self.loader.batch(step as usize)?;
+        let culprit = self.trainer.find_non_finite(step, &batch.images, &batch.targets)?;
+        Ok(culprit.map(|culprit| format!("{}, {}", culprit.op, culprit.what)))
+    }
+
+    /// Probes, evaluates and checkpoints when the step calls for it; true if a late number ends the run.
+    fn measure_if_due(&mut self) -> Result<bool> {
+        let experiment = self.experiment();
+        let steps_per_epoch = self.loader.steps_per_epoch() as f64;
+        let is_multiple = |every: u64| every > 0 && self.step.is_multiple_of(every);
+        let is_probe_due = is_multiple(experiment.probe.every as u64);
+        let is_eval_due = is_multiple(((experiment.train.eval_every * steps_per_epoch).round() as u64).max(1));
+        let is_checkpoint_due = is_multiple(experiment.train.checkpoint_every as u64);
+        if (is_probe_due || is_eval_due || is_checkpoint_due) && self.collect(true)? {
+            return Ok(true);
+        }
+        if is_probe_due {
+            self.probe()?;
+        }
+        if is_eval_due {
+            self.evaluate()?;
+        }
+        if is_eval_due || is_checkpoint_due {
+            self.checkpoint()?;
+        }
+        self.collected_secs = platform::now_secs();
+        Ok(false)
+    }
+
+    fn probe(&mut self) -> Result<()> {
+        self.similarity = self.trainer.probe(&self.probe_images)?;
+        self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone() }))
+    }
+
+    fn evaluate(&mut self) -> Result<()> {
+        let totals = evaluate(&mut self.trainer, &self.test, Source::Trained)?;
+        (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
+        if self.best_top1.is_none_or(|best| totals.top1 > best) {
+            self.best_top1 = Some(totals.top1);
+            self.save_weights("best")?;
+        }
+        self.tell(Event::Eval(Eval { step: self.step, loss: totals.loss, top1: totals.top1, top5: totals.top5 }))
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        let position = self.position();
+        let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
+        let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position)?;
+        self.tell_checkpoint(path)
+    }
+
+    fn save_weights(&mut self, name: &str) -> Result<()> {
+        let position = self.position();
+        let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
+        let about = (&*experiment, &position);
+        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, Source::Trained, about)?;
+        self.tell_checkpoint(path)
+    }
+
+    fn tell_checkpoint(&mut self, path: PathBuf) -> Result<()> {
+        let path = path.strip_prefix(self.store.path()).unwrap_or(&path).display().to_string();
+        self.tell(Event::Checkpoint(Checkpoint { step: self.step, path }))
+    }
+
+    /// Last numbers, last measurements, last checkpoint, verdict.
+    fn end(mut self, status: Status) -> Result<Outcome> {
+        let is_late_crash = self.collect(true)?;
+        let status = if is_late_crash { Status::Crashed } else { status };
+        if status == Status::Finished {
+            self.probe()?;
+            if self.evaluated_step != Some(self.step) {
+                self.evaluate()?;
+            }
+        }
+        // A crashed state is kept apart; the last checkpoint stays the last good one.
+        if status != Status::Crashed {
+            self.checkpoint()?;
+        }
+        let last_eval = self.evaluated.map(|totals| (totals.top1, totals.count));
+        let judged = self.detector.finish(last_eval);
+        for alarm in judged.alarms {
+            self.tell(Event::Alarm(alarm))?;
+        }
+        self.tell(Event::Ended(Ended { step: self.step, status, verdict: judged.verdict, crash: judged.crash }))?;
+        Ok(Outcome {
+            run_dir: self.store.path().to_path_buf(),
+            status,
+            verdict: judged.verdict,
+            crash: judged.crash,
+            evaluated: self.evaluated.map(|totals| [totals.loss, totals.top1, totals.top5]),
+            similarity: self.similarity,
+        })
+    }
+
+    fn experiment(&self) -> &Experiment {
+        &self.trainer.experiment
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            step: self.step,
+            epoch: self.step as f64 / self.loader.steps_per_epoch() as f64,
+            num_batches: self.step * self.trainer.estimate.num_micros as u64,
+        }
+    }
+
+    fn tell(&mut self, event: Event) -> Result<()> {
+        self.store.record(&event)?;
+        (self.on_event)(&event);
+        Ok(())
+    }
+}
+
+/// Mean loss and accuracy over every image of `test`, whose batches are the trainer's micro-batches.
+pub fn evaluate(trainer: &mut Trainer, test: &Loader, source: Source) -> Result<Totals> {
+    trainer.clear_totals()?;
+    for ix in 0..test.steps_per_epoch() {
+        let batch = test.batch(ix)?;
+        trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid, source)?;
+    }
+    trainer.totals()
+}
+
+/// Weights and run folder to begin with, the events that stand already, and the steps made.
+fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Result<(RunStore, Vec<Event>, u64)> {
+    let experiment = &request.resolved.experiment;
+    if let Start::Resume(run_dir) = &request.start {
+        let Trainer { machine, parameters, .. } = trainer;
+        let position = checkpoint::restore(run_dir, machine.as_mut(), parameters, experiment)?;
+        let (store, kept) = RunStore::resume(run_dir, position.step)?;
+        if store.meta().data.hash != split.hash() {
+            return Err(Error::file(run_dir, "the images are not those the run began with", "pass their --data-path"));
+        }
+        return Ok((store, kept, position.step));
+    }
+    trainer.load_initial()?;
+    if let Start::Weights(path) = &request.start {
+        let values = weights::load(path, &trainer.parameters)?;
+        weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
+        trainer.start_average()?;
+    }
+    let new = NewRun {
+        name: request.name.clone(),
+        config_toml: experiment.to_toml(),
+        params: trainer.estimate.params as u64,
+        device: trainer.machine.describe(),
+        versions: Default::default(),
+        seed: experiment.train.seed,
+        data: DataMark { kind: experiment.data.kind.clone(), hash: split.hash() },
+    };
+    Ok((RunStore::create(&request.runs_dir, new)?, Vec::new(), 0))
 }
