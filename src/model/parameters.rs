@@ -54,6 +54,13 @@ impl Parameter {
         self.reordered(words, |torch, device| (device, torch))
     }
 
+    /// The part of the model it belongs to: `patch_embed`, `blocks.3.attn`, `head`.
+    pub fn group(&self) -> String {
+        let parts: Vec<&str> = self.name.split('.').collect();
+        let len = if parts[0] == "blocks" { 3 } else { 1 };
+        parts[..len.min(parts.len())].join(".")
+    }
+
     fn reordered(&self, words: &[f32], to_and_from: fn(usize, usize) -> (usize, usize)) -> Vec<f32> {
         let [out, channels, height, width] = match (&self.order, self.shape.sides()) {
             (Order::Conv, &[out, channels, height, width]) => [out, channels, height, width],

@@ -1,7 +1,7 @@
 //! The session: commands → batch → step → collect late numbers → probes → events → due? evaluate,
 //! checkpoint → done.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -23,6 +23,7 @@ use crate::run::crash::Detector;
 use crate::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Started, Status, StepStat};
 use crate::run::meta::DataMark;
 use crate::run::store::{NewRun, RunStore};
+use crate::run::tensors::{Tensor, Tensors};
 use crate::schedule::Schedule;
 
 /// Where to compute.
@@ -85,6 +86,10 @@ pub struct Outcome {
     pub similarity: Vec<f64>,
 }
 
+/// A gradient norm so many times the usual one is worth a look at where it comes from: below the
+/// ratio at which the detector speaks.
+const GROUP_RATIO: f64 = 4.0;
+
 /// Trains until the schedule, a crash or a command ends it. Every event goes to the run folder and
 /// to `on_event`.
 ///
@@ -114,6 +119,8 @@ struct Session<'a> {
     /// Learning rates of steps whose numbers have not arrived.
     pending: VecDeque<(u64, f64)>,
     collected_secs: f64,
+    /// Running mean of the gradient norm.
+    usual_norm: f64,
     best_top1: Option<f64>,
     evaluated: Option<Totals>,
     evaluated_step: Option<u64>,
@@ -149,6 +156,7 @@ impl<'a> Session<'a> {
             is_paused: false,
             pending: VecDeque::new(),
             collected_secs: platform::now_secs(),
+            usual_norm: 0.0,
             best_top1: None,
             evaluated: None,
             evaluated_step: None,
@@ -269,6 +277,10 @@ impl<'a> Session<'a> {
         if numbers.non_finite && self.detector.crash().is_none() {
             self.detector.first_op = self.find_culprit(numbers.step)?;
         }
+        if self.usual_norm > 0.0 && numbers.grad_norm > GROUP_RATIO * self.usual_norm {
+            self.detector.first_group = self.trainer.largest_gradient_group()?;
+        }
+        self.usual_norm = if self.usual_norm == 0.0 { numbers.grad_norm } else { 0.95 * self.usual_norm + 0.05 * numbers.grad_norm };
         let alarms = self.detector.observe(&stat);
         self.tell(Event::Step(stat))?;
         let is_fatal = alarms.iter().any(Alarm::is_fatal);
@@ -314,6 +326,9 @@ impl<'a> Session<'a> {
 
     fn probe(&mut self) -> Result<()> {
         self.similarity = self.trainer.probe(&self.probe_images)?;
+        let values: Vec<f32> = self.similarity.iter().map(|value| *value as f32).collect();
+        let by_name = BTreeMap::from([("cossim".to_string(), Tensor::floats(&[values.len()], values))]);
+        Tensors { by_name, about: String::new() }.write(&self.store.probe_path(self.step))?;
         self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone() }))
     }
 

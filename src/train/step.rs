@@ -1,5 +1,7 @@
 //! The trainer: a model's plans on a device, and one optimiser step, evaluation batch or probe.
 
+use std::collections::BTreeMap;
+
 use super::device::Device;
 use super::graphs::{self, Graphs};
 use crate::config::Experiment;
@@ -280,6 +282,17 @@ impl Trainer {
             }
         }
         Ok(None)
+    }
+
+    /// The group of parameters (`patch_embed`, `blocks.3.attn`, …) with the largest gradient norm now.
+    pub fn largest_gradient_group(&mut self) -> Result<Option<String>> {
+        let words = self.machine.download(Place::new(Region::Grads, 0), self.parameters.len)?;
+        let mut squares: BTreeMap<String, f64> = BTreeMap::new();
+        for parameter in &self.parameters.trained {
+            let own = &words[parameter.offset..parameter.offset + parameter.shape.len()];
+            *squares.entry(parameter.group()).or_default() += own.iter().map(|word| f64::from(*word).powi(2)).sum::<f64>();
+        }
+        Ok(squares.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(group, _)| group))
     }
 
     fn upload_micro(&mut self, micro: usize, images: &[f32], targets: &[f32]) -> Result<()> {
