@@ -1,10 +1,11 @@
 //! The cpu device: runs a plan on the processor, in f32, or in f64 as the oracle.
 
 use crate::error::{Error, Result};
-use crate::graph::machine::{Culprit, Machine, PlanId};
+use crate::graph::machine::{Culprit, Machine, PlanId, Timing};
 use crate::graph::op::MAX_PORTS;
 use crate::graph::plan::{Buffer, Layout, Loc, Plan, Step};
 use crate::graph::{Io, Place, Real, Region, Scalars};
+use crate::platform::now_secs;
 
 /// A processor with its regions and arenas.
 pub struct CpuMachine<T: Real> {
@@ -185,6 +186,18 @@ where
         }
         self.plans[plan.0].steps = steps;
         Ok(culprit)
+    }
+
+    fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
+        let steps = std::mem::take(&mut self.plans[plan.0].steps);
+        let timed = steps.iter().map(|step| {
+            let began_secs = now_secs();
+            self.run_step(step, scalars);
+            Timing { label: format!("{} {}", step.label, step.op.name()), millis: (now_secs() - began_secs) * 1e3 }
+        });
+        let timings = timed.collect();
+        self.plans[plan.0].steps = steps;
+        Ok(timings)
     }
 
     fn region_len(&self, region: Region) -> usize {

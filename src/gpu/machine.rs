@@ -7,7 +7,7 @@ use super::prepared::{ALIGN_BYTES, Buffers, Prepared};
 use super::readback::Readbacks;
 use crate::error::{Error, Result};
 use crate::graph::launch::{Target, Tier};
-use crate::graph::machine::{Culprit, Machine, PlanId};
+use crate::graph::machine::{Culprit, Machine, PlanId, Timing};
 use crate::graph::plan::{Buffer, Layout, Plan};
 use crate::graph::{Place, Region, Scalars};
 
@@ -224,6 +224,10 @@ impl Machine for GpuMachine {
             }
         }
         Ok(None)
+    }
+
+    fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
+        self.time_launches(plan, scalars)
     }
 
     fn region_len(&self, region: Region) -> usize {

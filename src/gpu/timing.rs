@@ -3,26 +3,17 @@
 use super::machine::GpuMachine;
 use crate::error::Result;
 use crate::graph::Scalars;
-use crate::graph::machine::PlanId;
+use crate::graph::machine::{PlanId, Timing};
 use crate::platform::now_secs;
-
-/// One launch and how long it took.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Timing {
-    /// `blocks.0.attn matmul.forward (ops/matmul.plain)`.
-    pub label: String,
-    /// Milliseconds.
-    pub millis: f64,
-}
 
 /// Launches timed with one set of queries; WebGPU allows 4096 queries a set, two a launch.
 const MAX_TIMED: usize = 2048;
 
 impl GpuMachine {
-    /// Runs a plan once, launch by launch, and says how long each took.
+    /// Times every launch of a plan.
     ///
     /// Software adapters stamp when a command is queued, so they are timed by the wall clock.
-    pub fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
+    pub(super) fn time_launches(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
         self.set_scalars(scalars);
         let num_launches = self.prepared(plan).launches.len();
         let mut millis = Vec::with_capacity(num_launches);

@@ -18,6 +18,15 @@ pub struct Culprit {
     pub what: String,
 }
 
+/// One op or launch and how long it took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    /// `blocks.0.attn matmul.nt`, on a GPU with the kernel: `… (ops/matmul.plain)`.
+    pub label: String,
+    /// Milliseconds.
+    pub millis: f64,
+}
+
 /// A device that holds the regions and runs plans on them.
 pub trait Machine {
     /// Name for people and files: `cpu (2 threads)` or the adapter's.
@@ -47,6 +56,9 @@ pub trait Machine {
 
     /// Runs a plan step by step and names the first op with a non-finite output.
     fn find_non_finite(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Option<Culprit>>;
+
+    /// Runs a plan once, op by op or launch by launch, and says how long each took.
+    fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>>;
 
     /// Words of a region.
     fn region_len(&self, region: Region) -> usize;
