@@ -8,3 +8,4 @@ mod optim;
 mod run_store;
 mod schedule;
 mod support;
+mod train;

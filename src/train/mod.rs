@@ -12,3 +12,7 @@ pub mod session;
 pub mod weights;
 /// Checkpoints: what a run needs to go on exactly.
 pub mod checkpoint;
+/// Loss and accuracy of weights on the test images.
+pub mod evaluate;
+/// A few steps with everything that parity with another implementation needs.
+pub mod trace;

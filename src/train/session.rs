@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 
 use super::checkpoint::{self, Position};
 use super::device::Device;
+use super::evaluate::evaluate;
 use super::step::{StepNumbers, Totals, Trainer};
 use super::weights;
 use crate::config::{Experiment, Resolved};
@@ -333,7 +334,7 @@ impl<'a> Session<'a> {
     }
 
     fn evaluate(&mut self) -> Result<()> {
-        let totals = evaluate(&mut self.trainer, &self.test, Source::Trained)?;
+        let totals = evaluate(&mut self.trainer, &self.test, Source::Trained, |_, _| Ok(()))?;
         (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
         if self.best_top1.is_none_or(|best| totals.top1 > best) {
             self.best_top1 = Some(totals.top1);
@@ -409,16 +410,6 @@ impl<'a> Session<'a> {
         (self.on_event)(&event);
         Ok(())
     }
-}
-
-/// Mean loss and accuracy over every image of `test`, whose batches are the trainer's micro-batches.
-pub fn evaluate(trainer: &mut Trainer, test: &Loader, source: Source) -> Result<Totals> {
-    trainer.clear_totals()?;
-    for ix in 0..test.steps_per_epoch() {
-        let batch = test.batch(ix)?;
-        trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid, source)?;
-    }
-    trainer.totals()
 }
 
 /// Weights and run folder to begin with, the events that stand already, and the steps made.

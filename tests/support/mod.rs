@@ -32,6 +32,8 @@ pub mod check;
 pub mod gradient;
 /// Results that know where they come from.
 pub mod origin;
+/// Whole traces against their reference.
+pub mod parity;
 
 pub use case::{Case, Tensor};
 pub use check::check_kernel;

@@ -1,0 +1,100 @@
+//! `vitrine eval`: loss and accuracy of weights on the test images.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::{BEST, LAST};
+use super::device::Device;
+use super::session::DeviceChoice;
+use super::step::{Totals, Trainer};
+use super::weights;
+use crate::config::Experiment;
+use crate::data;
+use crate::data::loader::{Batch, Loader};
+use crate::error::{Error, Result};
+use crate::model::parameters::Source;
+use crate::run::store::checkpoint_path;
+use crate::run::tensors::{Tensor, Tensors};
+
+/// What the verb is given.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Model and data.
+    pub experiment: Experiment,
+    /// State dict with timm's names.
+    pub weights: PathBuf,
+    /// Where the logits go: `logits` [N, K] and `labels` [N], in the order of the test images.
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Part of the adapter's name.
+    pub adapter: Option<String>,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Loss, accuracy, images.
+    pub totals: Totals,
+    /// Name of the device.
+    pub device: String,
+    /// Images that could not be decoded and were replaced by their neighbours.
+    pub unreadable: Vec<String>,
+}
+
+/// Evaluates weights on all test images.
+///
+/// Errors: bad data or weights, no device, the logits cannot be written.
+pub fn run(request: &Request) -> Result<Report> {
+    let experiment = &request.experiment;
+    let split = data::open(&experiment.data, &experiment.model)?;
+    let (device, _) = Device::open(request.device, request.adapter.as_deref())?;
+    let mut trainer = Trainer::new(experiment, &device)?;
+    let values = weights::load(&request.weights, &trainer.parameters)?;
+    weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
+    drop(values);
+
+    let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
+    let num_classes = experiment.model.num_classes;
+    let (mut logits, mut labels) = (Vec::new(), Vec::new());
+    let totals = evaluate(&mut trainer, &test, Source::Trained, |trainer, batch| {
+        if request.out.is_some() {
+            logits.extend_from_slice(&trainer.logits()?[..batch.valid * num_classes]);
+            labels.extend(batch.labels[..batch.valid].iter().map(|label| i64::from(*label)));
+        }
+        Ok(())
+    })?;
+    if let Some(out) = &request.out {
+        let len = labels.len();
+        let arrays =
+            [("logits".to_string(), Tensor::floats(&[len, num_classes], logits)), ("labels".to_string(), Tensor::integers(&[len], labels))];
+        Tensors { by_name: BTreeMap::from(arrays), about: String::new() }.write(out)?;
+    }
+    Ok(Report { totals, device: trainer.machine.describe(), unreadable: split.test.unreadable() })
+}
+
+/// Mean loss and accuracy over every image of `test`, whose batches are the trainer's
+/// micro-batches. `each` is called after every batch.
+pub fn evaluate(
+    trainer: &mut Trainer,
+    test: &Loader,
+    source: Source,
+    mut each: impl FnMut(&mut Trainer, &Batch) -> Result<()>,
+) -> Result<Totals> {
+    trainer.clear_totals()?;
+    for ix in 0..test.steps_per_epoch() {
+        let batch = test.batch(ix)?;
+        trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid, source)?;
+        each(trainer, &batch)?;
+    }
+    trainer.totals()
+}
+
+/// The weights of a run: the best, or the last where nothing was evaluated.
+///
+/// Errors: a run without a checkpoint.
+pub fn weights_of_run(run_dir: &Path) -> Result<PathBuf> {
+    let candidates = [BEST, LAST].map(|name| checkpoint_path(run_dir, name));
+    let found = candidates.into_iter().find(|path| path.is_file());
+    found.ok_or_else(|| Error::file(run_dir, "this run has no checkpoint yet", "`vitrine train --resume` goes on with a run"))
+}

@@ -1,0 +1,9 @@
+//! Training: weights and checkpoints in files, exact resume, parity with PyTorch.
+
+mod checkpoint;
+mod evaluate;
+mod golden;
+mod resume;
+mod toy;
+mod trace;
+mod weights;
