@@ -58,7 +58,11 @@ impl<T: Real> Chunk<'_, T> {
         let rows = op.m.div_ceil(num_chunks).max(16);
         if op.epilogue.keep {
             y.par_chunks_mut(rows * n).zip(pre.par_chunks_mut(rows * n)).enumerate().for_each(|(ix, (y, pre))| {
-                self.product(ix * rows, pre);
+                // tn's product is there already.
+                match op.form {
+                    Form::Tn => pre.copy_from_slice(y),
+                    Form::Nt | Form::Nn => self.product(ix * rows, pre),
+                }
                 self.add_bias(pre);
                 y.copy_from_slice(pre);
                 self.finish(ix * rows, y);

@@ -59,6 +59,12 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// Kernel launches on a GPU.
     fn launch(&self, target: &Target) -> Launch;
 
+    /// The key under which a tuned candidate is looked up ([`Target::choice`]), and how many there
+    /// are in [`super::launch::Tier::Tiled`]; none: nothing to tune.
+    fn candidates(&self) -> Option<(String, usize)> {
+        None
+    }
+
     /// (output, input) ports that are one piece of memory.
     fn in_place(&self) -> &'static [(usize, usize)] {
         &[]

@@ -16,11 +16,39 @@ use std::sync::Arc;
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Launch, Target};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::activation::{Activation, Kind};
 use crate::ops::bias::AddBias;
 use crate::ops::elementwise::Add;
+
+/// Rows, columns and k of what one invocation and one workgroup make, and invocations of a workgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tiles {
+    tile: [usize; 2],
+    group: [usize; 3],
+    workgroup: usize,
+}
+
+/// Shared-memory tiles (T1) that are tried on an adapter; at most 12 KiB and 256 invocations.
+const TILES: [Tiles; 4] = [
+    Tiles { tile: [4, 4], group: [32, 32, 16], workgroup: 64 },
+    Tiles { tile: [4, 4], group: [64, 64, 16], workgroup: 256 },
+    Tiles { tile: [8, 4], group: [128, 64, 16], workgroup: 256 },
+    Tiles { tile: [8, 8], group: [128, 128, 8], workgroup: 256 },
+];
+/// Register tile of software adapters: loads cost far more there than sums, so it is large; larger
+/// ones gain a tenth and compile for a second.
+const PLAIN_TILE: [usize; 2] = [8, 8];
+/// Register tile where a side is no multiple of 4.
+const RAGGED_TILE: [usize; 2] = [4, 4];
+/// Invocations of a workgroup without shared memory.
+const WORKGROUP: usize = 64;
+/// Invocations (T0) or workgroups (T1) that keep an adapter busy; with fewer, k is split.
+const BUSY_INVOCATIONS: usize = 2048;
+const BUSY_GROUPS: usize = 256;
+/// Least inner length of a split, below which the second pass costs more than it gains.
+const MIN_SPLIT_K: usize = 256;
 
 /// Which factor is transposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +126,45 @@ impl MatMul {
         Self { batch: self.batch, m, n, k, form, epilogue: Epilogue::default() }
     }
 
+    /// Whether both factors can be read as vectors of 4 along their contiguous sides.
+    fn has_vectors(&self) -> bool {
+        let sides = match self.form {
+            Form::Nt => [self.k, self.k],
+            Form::Nn => [self.k, self.n],
+            Form::Tn => [self.m, self.n],
+        };
+        sides.iter().all(|side| side.is_multiple_of(4))
+    }
+
+    /// Name of the choice among [`TILES`] for products of this size.
+    fn choice_key(&self) -> String {
+        format!("{} {}x{}x{}x{}", self.name(), self.batch, self.m, self.n, self.k)
+    }
+
+    fn kernel(&self, target: &Target) -> Kernel {
+        let plain = |entry, tile: [usize; 2]| {
+            let num_tiles = self.batch * self.m.div_ceil(tile[0]) * self.n.div_ceil(tile[1]);
+            let tiles = Tiles { tile, group: [tile[0], tile[1], 4], workgroup: WORKGROUP };
+            Kernel { entry, tiles, splits: self.splits(BUSY_INVOCATIONS, num_tiles) }
+        };
+        if !self.has_vectors() {
+            return plain("plain_ragged", RAGGED_TILE);
+        }
+        if target.tier == Tier::Plain {
+            return plain("plain", PLAIN_TILE);
+        }
+        let num_groups = |tiles: &Tiles| self.batch * self.m.div_ceil(tiles.group[0]) * self.n.div_ceil(tiles.group[1]);
+        // Untuned: the largest tile that still fills the adapter.
+        let guess = (0..TILES.len()).rev().find(|ix| num_groups(&TILES[*ix]) >= BUSY_GROUPS).unwrap_or(1);
+        let tiles = TILES[target.choice(&self.choice_key(), guess).min(TILES.len() - 1)];
+        Kernel { entry: "tiled", tiles, splits: self.splits(BUSY_GROUPS, num_groups(&tiles)) }
+    }
+
+    /// Stretches of k, so that there are about `wanted` pieces of work.
+    fn splits(&self, wanted: usize, pieces: usize) -> usize {
+        (wanted / pieces.max(1)).min(self.k / MIN_SPLIT_K).max(1)
+    }
+
     fn with(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
         Some(Arc::new(Self { epilogue, ..*self }))
     }
@@ -149,8 +216,11 @@ impl Op for MatMul {
     defined_by!(crate::cpu::matmul::forward);
 
     fn launch(&self, target: &Target) -> Launch {
-        let _ = target;
-        Launch::default()
+        self.kernel(target).launch(self)
+    }
+
+    fn candidates(&self) -> Option<(String, usize)> {
+        self.has_vectors().then(|| (self.choice_key(), TILES.len()))
     }
 
     fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -170,4 +240,86 @@ impl Op for MatMul {
         let is_residual = consumer.is::<Add>() && !keep && self.form == Form::Nt;
         if is_residual { self.with(Epilogue { residual: true, ..epilogue }) } else { None }
     }
+}
+
+/// The kernel that makes one product.
+struct Kernel {
+    entry: &'static str,
+    tiles: Tiles,
+    splits: usize,
+}
+
+impl Kernel {
+    fn launch(&self, op: &MatMul) -> Launch {
+        // A multiple of every tile's k.
+        let split_k = op.k.div_ceil(self.splits).next_multiple_of(16);
+        let splits = op.k.div_ceil(split_k);
+        let dims = [op.m, op.n, op.k, op.batch, splits, split_k];
+        let y_len = op.batch * op.m * op.n;
+        // Where nothing is kept the binding must still be filled; the shader does not write it.
+        let unused = Slot::Scratch(0);
+        let kept = if op.epilogue.keep { Slot::Out(1) } else { unused };
+        let (a, b) = if self.entry == "plain_ragged" { ("a", "b") } else { ("a4", "b4") };
+        let factors = [Binding::read(a, Slot::In(0)), Binding::read(b, Slot::In(1))];
+        if splits == 1 {
+            let bindings = [epilogue_bindings(op, [Slot::Out(0), kept]), factors.to_vec()].concat();
+            let product = self.dispatch(op.form, op.epilogue, self.groups(op, 1), dims, bindings);
+            return Launch { dispatches: vec![product], scratch: vec![1] };
+        }
+        let partial = Slot::Scratch(1);
+        let bindings = [epilogue_bindings(op, [partial, unused]), factors.to_vec()].concat();
+        let product = self.dispatch(op.form, Epilogue::default(), self.groups(op, splits), dims, bindings);
+        let mut bindings = epilogue_bindings(op, [Slot::Out(0), kept]);
+        bindings.push(Binding::read("partial", partial));
+        let mut reduce = self.dispatch(op.form, op.epilogue, flat_groups(y_len, self.tiles.workgroup), dims, bindings);
+        reduce.entry = "reduce";
+        Launch { dispatches: vec![product, reduce], scratch: vec![1, splits * y_len] }
+    }
+
+    fn groups(&self, op: &MatMul, splits: usize) -> [u32; 3] {
+        let across = |tile: [usize; 2]| op.m.div_ceil(tile[0]) * op.n.div_ceil(tile[1]);
+        let [m, n, _] = self.tiles.group;
+        let [x, y, _] = match self.entry {
+            "tiled" => flat_groups(across([m, n]), 1),
+            _ => flat_groups(across(self.tiles.tile), self.tiles.workgroup),
+        };
+        [x, y, (op.batch * splits) as u32]
+    }
+
+    fn dispatch(&self, form: Form, epilogue: Epilogue, groups: [u32; 3], dims: [usize; 6], bindings: Vec<Binding>) -> Dispatch {
+        let activation = match epilogue.activation {
+            None => 0,
+            Some(Kind::Gelu) => 1,
+            Some(Kind::Relu) => 2,
+        };
+        let Tiles { tile, group, workgroup } = self.tiles;
+        let number = |value: usize| Const::U32(value as u32);
+        Dispatch {
+            shader: "ops/matmul",
+            entry: self.entry,
+            consts: vec![
+                ("FORM", Const::U32(form as u32)),
+                ("BIAS", Const::Bool(epilogue.bias)),
+                ("ACTIVATION", Const::U32(activation)),
+                ("RESIDUAL", Const::Bool(epilogue.residual)),
+                ("KEEP", Const::Bool(epilogue.keep)),
+                ("TILE_M", number(tile[0])),
+                ("TILE_N", number(tile[1])),
+                ("GROUP_M", number(group[0])),
+                ("GROUP_N", number(group[1])),
+                ("GROUP_K", number(group[2])),
+                ("WORKGROUP", number(workgroup)),
+            ],
+            dims: ["m", "n", "k", "batch", "splits", "split_k"].into_iter().zip(dims.map(|dim| dim as u32)).collect(),
+            bindings,
+            groups,
+        }
+    }
+}
+
+/// y, pre, bias and residual; what the epilogue lacks is filled with `a` and not read.
+fn epilogue_bindings(op: &MatMul, [y, pre]: [Slot; 2]) -> Vec<Binding> {
+    let bias = if op.epilogue.bias { Slot::In(2) } else { Slot::In(0) };
+    let residual = if op.epilogue.residual { Slot::In(2 + usize::from(op.epilogue.bias)) } else { Slot::In(0) };
+    vec![Binding::write("y", y), Binding::write("pre", pre), Binding::read("bias", bias), Binding::read("residual", residual)]
 }

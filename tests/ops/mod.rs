@@ -4,3 +4,4 @@ mod batchnorm;
 mod conv2d;
 mod elementwise;
 mod layernorm;
+mod matmul;

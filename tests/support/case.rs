@@ -140,6 +140,8 @@ pub struct Setup {
     leaves: Vec<(Place, Vec<f32>)>,
     /// (place, words) of each checked result: the outputs in order, then the states.
     pub results: Vec<(Place, usize)>,
+    /// Sides of the outputs, in order.
+    pub output_sides: Vec<Vec<usize>>,
     /// Outputs that lie in regions of their own, between guard zones.
     pub guarded: Vec<(Region, usize)>,
     /// For `Machine::new`.
@@ -154,6 +156,7 @@ impl Setup {
             graph: Graph::new(),
             leaves: Vec::new(),
             results: Vec::new(),
+            output_sides: Vec::new(),
             guarded: Vec::new(),
             region_lens: Vec::new(),
             scalars: case.scalars,
@@ -178,6 +181,7 @@ impl Setup {
         for value in outputs {
             let place = *places.entry(value).or_insert_with(|| setup.place_of(value, &mut free));
             setup.results.push((place, setup.graph.shape(value).len()));
+            setup.output_sides.push(setup.graph.shape(value).sides().to_vec());
         }
         setup.results.extend(states);
         setup

@@ -59,13 +59,12 @@ fn weighted_sum<T: Real>(_op: &WeightedSum, io: &mut Io<'_, T>) {
 
 /// The case with a weight for each output appended to its inputs.
 fn weighted(case: &Case, build: &dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>>) -> (Case, usize) {
-    let setup = Setup::new(case, build);
-    let num_outputs = setup.results.len() - case.states.len();
+    let output_sides = Setup::new(case, build).output_sides;
     let mut weighted = case.clone();
-    for (ix, (_, len)) in setup.results[..num_outputs].iter().enumerate() {
-        weighted.inputs.push(Tensor::normal(1000 + ix as u64, &[*len]));
+    for (ix, sides) in output_sides.iter().enumerate() {
+        weighted.inputs.push(Tensor::normal(1000 + ix as u64, sides));
     }
-    (weighted, num_outputs)
+    (weighted, output_sides.len())
 }
 
 /// The outputs of `build`, their loss, and (asked for) the gradients of all inputs.

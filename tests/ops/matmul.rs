@@ -1,0 +1,157 @@
+//! Matrix products: forms, epilogues, batches, splits of k, in both tiers.
+
+use vitrine::error::Result;
+use vitrine::graph::{Graph, Place, Region, Value};
+use vitrine::ops::activation::{Kind, activation};
+use vitrine::ops::bias::add_bias;
+use vitrine::ops::elementwise::add;
+use vitrine::ops::matmul::{Form, linear, matmul};
+
+use crate::support::{Case, Tensor, check_kernel, check_op};
+
+/// f32 sums of up to a thousand products of unit size, against their root mean square.
+const TOLERANCE: f64 = 2e-5;
+
+const FORMS: [Form; 3] = [Form::Nt, Form::Nn, Form::Tn];
+
+fn factors(form: Form, [m, n, k]: [usize; 3]) -> Case {
+    let (a, b) = match form {
+        Form::Nt => ([m, k], [n, k]),
+        Form::Nn => ([m, k], [k, n]),
+        Form::Tn => ([k, m], [k, n]),
+    };
+    Case::new(vec![Tensor::normal(1, &a), Tensor::normal(2, &b)]).tolerance(TOLERANCE)
+}
+
+fn product(form: Form) -> impl Fn(&mut Graph, &[Value]) -> Result<Vec<Value>> {
+    move |graph, leaves| Ok(vec![matmul(graph, form, leaves[0], leaves[1])?])
+}
+
+/// By hand, so that the definition is not only held against itself.
+#[test]
+fn multiplies_as_by_hand() {
+    use vitrine::cpu::machine::CpuMachine;
+    use vitrine::graph::Scalars;
+    use vitrine::graph::machine::Machine;
+    use vitrine::graph::plan::{Layout, Plan};
+    // [1 2 3; 4 5 6] in each layout, times itself in the way the form asks.
+    let expected = [
+        (Form::Nt, [2, 3], [2, 3], vec![14.0, 32.0, 32.0, 77.0]),
+        (Form::Nn, [2, 3], [3, 2], vec![22.0, 28.0, 49.0, 64.0]),
+        (Form::Tn, [2, 3], [2, 3], vec![17.0, 22.0, 27.0, 22.0, 29.0, 36.0, 27.0, 36.0, 45.0]),
+    ];
+    for (form, a, b, expected) in expected {
+        let mut graph = Graph::new();
+        let a = graph.leaf(Place::new(Region::Params, 0), a);
+        let b = graph.leaf(Place::new(Region::Params, 0), b);
+        let y = matmul(&mut graph, form, a, b).expect("the shapes fit");
+        graph.store(y, Place::new(Region::Grads, 0));
+        let mut machine = CpuMachine::<f64>::new(&[(Region::Params, 6), (Region::Grads, expected.len())]);
+        let plan = machine.load(Plan::new("by hand", &graph, &Layout::processor()).expect("plans")).expect("loads");
+        machine.upload(Place::new(Region::Params, 0), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("fits");
+        machine.run(plan, &Scalars::default()).expect("runs");
+        assert_eq!(machine.region(Region::Grads), expected, "{form:?}");
+    }
+}
+
+#[test]
+fn agrees_at_ragged_sizes() {
+    for form in FORMS {
+        for sizes in [[1, 1, 1], [3, 5, 7], [9, 10, 64], [33, 17, 20], [12, 20, 30], [66, 70, 8], [8, 100, 33]] {
+            check_op(&factors(form, sizes), product(form));
+        }
+    }
+}
+
+#[test]
+fn agrees_at_the_sizes_of_a_small_vit() {
+    check_kernel(&factors(Form::Nt, [1040, 384, 96]), product(Form::Nt));
+    check_kernel(&factors(Form::Nn, [1040, 96, 384]), product(Form::Nn));
+    check_kernel(&factors(Form::Nt, [197, 1152, 384]), product(Form::Nt));
+}
+
+#[test]
+fn splits_a_long_inner_side() {
+    // Both with whole vectors and without, and with a last split that is short.
+    for (m, n, k) in [(96, 64, 4099), (10, 96, 2000), (384, 96, 1040)] {
+        check_kernel(&factors(Form::Tn, [m, n, k]), product(Form::Tn));
+    }
+}
+
+#[test]
+fn multiplies_batches() {
+    for (m, n, k) in [(17, 12, 8), (5, 7, 9)] {
+        for form in FORMS {
+            let (a, b) = match form {
+                Form::Nt => ([3, m, k], [3, n, k]),
+                Form::Nn => ([3, m, k], [3, k, n]),
+                Form::Tn => ([3, k, m], [3, k, n]),
+            };
+            let case = Case::new(vec![Tensor::normal(1, &a), Tensor::normal(2, &b)]).tolerance(TOLERANCE);
+            check_op(&case, product(form));
+        }
+    }
+}
+
+#[test]
+fn folds_bias_activation_and_residual() {
+    for (rows, inner, outer) in [(37, 24, 20), (37, 11, 7), (70, 64, 132)] {
+        let inputs = || {
+            vec![
+                Tensor::normal(1, &[rows, inner]),
+                Tensor::normal(2, &[outer, inner]).map(|value| 0.2 * value),
+                Tensor::normal(3, &[outer]),
+                Tensor::normal(4, &[rows, outer]),
+            ]
+        };
+        let case = Case::new(inputs()).tolerance(TOLERANCE);
+        check_op(&case, |graph, leaves| {
+            let y = linear(graph, leaves[0], leaves[1], Some(leaves[2]))?;
+            Ok(vec![add(graph, leaves[3], y)?])
+        });
+        for kind in [Kind::Gelu, Kind::Relu] {
+            check_op(&case, |graph, leaves| {
+                let y = linear(graph, leaves[0], leaves[1], Some(leaves[2]))?;
+                let y = activation(graph, y, kind)?;
+                Ok(vec![add(graph, y, leaves[3])?])
+            });
+        }
+        // What the non-linearity was applied to is wanted too.
+        check_kernel(&case, |graph, leaves| {
+            let pre = linear(graph, leaves[0], leaves[1], Some(leaves[2]))?;
+            Ok(vec![activation(graph, pre, Kind::Gelu)?, pre])
+        });
+    }
+}
+
+#[test]
+fn folds_an_epilogue_after_a_split_product() {
+    let case = Case::new(vec![Tensor::normal(1, &[3000, 12]), Tensor::normal(2, &[3000, 16]), Tensor::normal(3, &[16])]);
+    check_kernel(&case.tolerance(TOLERANCE), |graph, leaves| {
+        let y = matmul(graph, Form::Tn, leaves[0], leaves[1])?;
+        let pre = add_bias(graph, y, leaves[2])?;
+        Ok(vec![activation(graph, pre, Kind::Relu)?, pre])
+    });
+}
+
+#[test]
+fn a_fused_graph_has_one_step() {
+    use vitrine::graph::plan::{Layout, Plan};
+    let mut graph = Graph::new();
+    let leaf = |graph: &mut Graph, sides: [usize; 2]| graph.leaf(Place::new(Region::Params, 0), sides);
+    let (x, weight, bias) = (leaf(&mut graph, [8, 4]), leaf(&mut graph, [6, 4]), leaf(&mut graph, [1, 6]));
+    let y = linear(&mut graph, x, weight, Some(bias)).expect("the shapes fit");
+    let y = activation(&mut graph, y, Kind::Gelu).expect("any shape fits");
+    graph.store(y, Place::new(Region::Grads, 0));
+    let plan = Plan::new("fused", &graph, &Layout::processor()).expect("plans");
+    assert_eq!(plan.steps.len(), 1, "{plan}");
+}
+
+#[test]
+fn rejects_inner_sides_that_differ() {
+    let mut graph = Graph::new();
+    let a = graph.leaf(Place::new(Region::Params, 0), [4, 8]);
+    let b = graph.leaf(Place::new(Region::Params, 0), [6, 7]);
+    let error = matmul(&mut graph, Form::Nt, a, b).expect_err("8 and 7 differ").to_string();
+    assert!(error.contains("[4, 8]") && error.contains("[6, 7]"), "{error}");
+}
