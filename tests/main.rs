@@ -3,8 +3,10 @@
 mod augment;
 mod config;
 mod data;
+mod metric;
 mod ops;
 mod optim;
+mod rng;
 mod run_store;
 mod schedule;
 mod support;

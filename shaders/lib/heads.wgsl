@@ -1,7 +1,7 @@
 // Rows of the heads in a packed qkv array, met from memory (T0) or through a shared tile (T1).
 //
 // The including shader sets HEAD_WIDTH, TILED, TILE_ROWS and WORKGROUP, and has `batch`, `tokens` and
-// `heads` in its Dims. Memory: TILE_ROWS rows of two vectors.
+// `heads` in its Dims. Memory: TILE_ROWS rows of two vectors and two numbers.
 
 @group(1) @binding(0) var<storage, read> qkv: array<f32>;
 
@@ -12,8 +12,16 @@ const VALUE: u32 = 2u;
 // vec4s of one row of one head; the last may reach beyond it.
 const VECS: u32 = (HEAD_WIDTH + 3u) / 4u;
 
+// The row this invocation works for, and the sums over the rows it meets.
+var<private> own_a: array<vec4<f32>, VECS>;
+var<private> own_b: array<vec4<f32>, VECS>;
+var<private> sum_a: array<vec4<f32>, VECS>;
+var<private> sum_b: array<vec4<f32>, VECS>;
+
 var<workgroup> sh_a: array<vec4<f32>, TILE_ROWS * VECS>;
 var<workgroup> sh_b: array<vec4<f32>, TILE_ROWS * VECS>;
+// lse and delta.
+var<workgroup> sh_numbers: array<vec2<f32>, TILE_ROWS>;
 
 struct Row {
     // image·heads + head.

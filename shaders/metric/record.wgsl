@@ -43,18 +43,20 @@ fn judge_rows(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_wor
     }
     let own_bits = logits[start + label];
     let own = bitcast<f32>(own_bits);
-    var larger = 0u;
+    // Classes predicted before the label: a larger logit (a NaN counts as one), or an equal one and a
+    // lower index.
+    var num_ahead = 0u;
     for (var class_ix = 0u; class_ix < dims.classes; class_ix++) {
-        // A NaN beside it also counts as larger: such a row is no hit.
         let bits = logits[start + class_ix];
         let is_nan = !is_finite_bits(bits) && (bits & 0x007FFFFFu) != 0u;
-        if (is_nan || bitcast<f32>(bits) > own) {
-            larger++;
+        let logit = bitcast<f32>(bits);
+        if (is_nan || logit > own || (logit == own && class_ix < label)) {
+            num_ahead++;
         }
     }
-    let counts = is_finite_bits(own_bits);
-    row_hits[3u * row_ix] = select(0.0, 1.0, counts && larger == 0u);
-    row_hits[3u * row_ix + 1u] = select(0.0, 1.0, counts && larger < 5u);
+    let can_hit = is_finite_bits(own_bits);
+    row_hits[3u * row_ix] = select(0.0, 1.0, can_hit && num_ahead == 0u);
+    row_hits[3u * row_ix + 1u] = select(0.0, 1.0, can_hit && num_ahead < 5u);
     row_hits[3u * row_ix + 2u] = f32(predicted);
 }
 

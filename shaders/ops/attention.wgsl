@@ -28,16 +28,9 @@ struct Dims {
 @group(1) @binding(0) var<storage, read> out_saved: array<f32>;
 @group(1) @binding(1) var<storage, read> d_out: array<f32>;
 @group(1) @binding(2) var<storage, read_write> delta: array<f32>;
-
 @group(1) @binding(2) var<storage, read> lse_saved: array<f32>;
 @group(1) @binding(3) var<storage, read> delta_saved: array<f32>;
 @group(1) @binding(4) var<storage, read_write> d_qkv: array<f32>;
-
-// The row this invocation works for, and the sums over the rows it meets.
-var<private> own_a: array<vec4<f32>, VECS>;
-var<private> own_b: array<vec4<f32>, VECS>;
-var<private> sum_a: array<vec4<f32>, VECS>;
-var<private> sum_b: array<vec4<f32>, VECS>;
 
 // ---- forward: own_a = query, sum_a = Σ weight·value.
 
@@ -212,7 +205,6 @@ fn backward_query(
             meet_key_again(row.head_ix, Met(first + slot, slot), numbers);
         }
         if (TILED) {
-            // The next tile overwrites this one.
             workgroupBarrier();
         }
     }
@@ -222,9 +214,6 @@ fn backward_query(
 }
 
 // ---- a key row: sum_a gathers d_K / SCALE, sum_b d_V.
-
-// lse and delta.
-var<workgroup> sh_numbers: array<vec2<f32>, TILE_ROWS>;
 
 fn begin_key(row: Row) {
     let key = row_start(row.head_ix, row.token_ix, KEY, 3u);
@@ -249,13 +238,15 @@ fn load_queries(head_ix: u32, first: u32, num_rows: u32, lane: u32) {
     }
 }
 
-fn meet_query(head_ix: u32, met: Met) {
-    var numbers: vec2<f32>;
+fn met_numbers(head_ix: u32, met: Met) -> vec2<f32> {
     if (TILED) {
-        numbers = sh_numbers[met.slot];
-    } else {
-        numbers = saved_numbers(head_ix, met.token_ix);
+        return sh_numbers[met.slot];
     }
+    return saved_numbers(head_ix, met.token_ix);
+}
+
+fn meet_query(head_ix: u32, met: Met) {
+    let numbers = met_numbers(head_ix, met);
     let query = met_start(head_ix, met, QUERY, 3u);
     let d_row = met_start(head_ix, met, 0u, 1u);
     var score = vec4<f32>(0.0);
@@ -300,7 +291,6 @@ fn backward_key(
             meet_query(row.head_ix, Met(first + slot, slot));
         }
         if (TILED) {
-            // The next tile overwrites this one.
             workgroupBarrier();
         }
     }

@@ -20,10 +20,9 @@ pub fn batch<T: Real>(op: &Record, io: &mut Io<'_, T>) {
     let modal = with_scratch(op.classes, |counts: &mut [T]| {
         counts.fill(T::ZERO);
         for (logits, targets) in logits.chunks_exact(op.classes).zip(targets.chunks_exact(op.classes)).take(valid) {
-            let own = logits[first_largest(targets)];
-            let larger = logits.iter().filter(|logit| !(**logit <= own)).count();
-            top1 += usize::from(own.is_finite_bits() && larger == 0);
-            top5 += usize::from(own.is_finite_bits() && larger < 5);
+            let ahead = num_ahead(logits, first_largest(targets));
+            top1 += usize::from(ahead == 0);
+            top5 += usize::from(ahead < 5);
             counts[first_largest(logits)] += T::ONE;
         }
         counts.iter().fold(T::ZERO, |most, count| most.max(*count))
@@ -39,7 +38,18 @@ pub fn batch<T: Real>(op: &Record, io: &mut Io<'_, T>) {
     }
 }
 
-/// Index of the first largest value; NaN never wins over a number.
+/// Classes predicted before `label`: with a larger logit, or an equal one and a lower index. A NaN
+/// counts as larger; a label whose own logit is not finite comes last.
+fn num_ahead<T: Real>(logits: &[T], label: usize) -> usize {
+    let own = logits[label];
+    if !own.is_finite_bits() {
+        return usize::MAX;
+    }
+    let is_ahead = |ix: usize, logit: T| logit > own || (logit == own && ix < label) || logit.partial_cmp(&own).is_none();
+    logits.iter().enumerate().filter(|(ix, logit)| is_ahead(*ix, **logit)).count()
+}
+
+/// Index of the first largest value; a NaN never replaces another value.
 fn first_largest<T: Real>(values: &[T]) -> usize {
     let mut best = 0;
     for (ix, value) in values.iter().enumerate() {

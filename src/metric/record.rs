@@ -6,8 +6,9 @@
 //! Shapes      row_loss [B], logits and targets [B, K], ring [SLOTS, SLOT_LEN] or totals [SLOT_LEN]
 //! Derivative  none
 //! Cost        2·B·K comparisons
-//! Numerics    the label is the first largest target; a hit needs fewer than 1 (5) larger logits and
-//!             a finite own one; the loss is tested by its exponent bits
+//! Numerics    the label is the first largest target; a hit has no (fewer than five) classes ahead of
+//!             it, which are those with a larger logit, or an equal one and a lower index; a logit
+//!             that is not finite never hits; the loss is tested by its exponent bits
 //! Errors      none
 //! Source      none. Differs: none.
 

@@ -44,7 +44,8 @@ impl DropPath {
         // Branches and passes of one step must not share draws: 2⁸ passes, 2¹² branches, 2¹² samples.
         let index = (scalars.draw << 24) ^ (self.branch_ix << 12) ^ sample as u32;
         let word = device_words(scalars.seed, Stream::DropPath as u32, scalars.step, index)[0];
-        if f64::from(unit(word)) < self.drop_frac { 0.0 } else { 1.0 / (1.0 - self.drop_frac) }
+        // In f32, as the kernel compares.
+        if unit(word) < self.drop_frac as f32 { 0.0 } else { 1.0 / (1.0 - self.drop_frac) }
     }
 }
 
