@@ -1,6 +1,7 @@
 //! Every test of the crate in one binary; each area has its folder.
 
 mod augment;
+mod cli;
 mod config;
 mod data;
 mod metric;

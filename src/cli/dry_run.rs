@@ -1,0 +1,75 @@
+//! `train --dry-run`: what a run would take, before anything is allocated.
+
+use serde::Serialize;
+use vitrine::data::{self, loader::Loader};
+use vitrine::error::Result;
+use vitrine::run::report::grouped;
+use vitrine::schedule::Schedule;
+use vitrine::train::device::Device;
+use vitrine::train::session::Request;
+use vitrine::train::step;
+
+use super::output;
+
+/// Parameters, steps, memory and arithmetic of a run.
+#[derive(Debug, Serialize)]
+struct Forecast {
+    params: usize,
+    total_steps: u64,
+    steps_per_epoch: usize,
+    batch: usize,
+    micro_batch: usize,
+    /// Temporary memory of one pass.
+    arena_bytes: usize,
+    /// Parameters, gradients, moments, inputs.
+    region_bytes: usize,
+    step_flops: f64,
+    device: String,
+    train_images: usize,
+    test_images: usize,
+}
+
+/// Prints the forecast of `request`.
+pub fn print(request: &Request, json: bool) -> Result<()> {
+    let forecast = forecast(request)?;
+    if json { output::print_json(&forecast) } else { output::print(&forecast.text()) }
+}
+
+fn forecast(request: &Request) -> Result<Forecast> {
+    let experiment = &request.resolved.experiment;
+    let split = data::open(&experiment.data, &experiment.model)?;
+    let (train_images, test_images) = (split.train.len(), split.test.len());
+    let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
+    let (device, device_text) = Device::open(request.device, request.adapter.as_deref())?;
+    let (estimate, _) = step::estimate(experiment, &device)?;
+    Ok(Forecast {
+        params: estimate.params,
+        total_steps: Schedule::new(experiment, steps_per_epoch).total_steps(),
+        steps_per_epoch,
+        batch: experiment.train.batch,
+        micro_batch: estimate.micro_batch,
+        arena_bytes: estimate.arena_bytes,
+        region_bytes: estimate.region_bytes,
+        step_flops: estimate.step_flops,
+        device: device_text,
+        train_images,
+        test_images,
+    })
+}
+
+impl Forecast {
+    fn text(&self) -> String {
+        let mb = |bytes: usize| bytes as f64 / 1e6;
+        let rows = [
+            ("parameters", grouped(self.params as u64)),
+            ("images", format!("{} to train, {} to test", grouped(self.train_images as u64), grouped(self.test_images as u64))),
+            ("steps", format!("{} of {} images, {} an epoch", grouped(self.total_steps), self.batch, self.steps_per_epoch)),
+            ("micro-batch", format!("{} images a pass, {} a step", self.micro_batch, self.batch / self.micro_batch)),
+            ("activations", format!("{:.1} MB, {:.2} MB an image", mb(self.arena_bytes), mb(self.arena_bytes) / self.micro_batch as f64)),
+            ("state", format!("{:.1} MB of parameters, gradients, moments and inputs", mb(self.region_bytes))),
+            ("arithmetic", format!("{:.2} GFLOP a step", self.step_flops / 1e9)),
+            ("device", self.device.clone()),
+        ];
+        rows.iter().map(|(title, row)| format!("{title:<11}  {row}\n")).collect()
+    }
+}

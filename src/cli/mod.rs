@@ -1,0 +1,84 @@
+//! The verbs, and what all of them share.
+//!
+//! Exit codes: 0 done · 1 internal · 2 usage · 3 bad config or data · 4 no adapter, or its limits
+//! are too small · 10 the run crashed · 130 interrupted.
+
+/// Flags that several verbs take.
+mod args;
+/// `bench`.
+mod bench;
+/// `doctor`.
+mod doctor;
+/// `train --dry-run`.
+mod dry_run;
+/// `eval`.
+mod eval;
+/// stdout, stderr, exit codes.
+pub mod output;
+/// `presets`.
+mod presets;
+/// Matrix products against the clock.
+mod products;
+/// A running session on stderr.
+mod progress;
+/// `runs`.
+mod runs;
+/// The end of a training on stdout.
+mod summary;
+/// `trace`.
+mod trace;
+/// `train`.
+mod train;
+
+use clap::{Parser, Subcommand};
+use vitrine::error::Result;
+
+const EXAMPLES: &str = "\
+Examples:
+  vitrine train                                    the demo: a ViT learns the embedded images
+  vitrine train --preset deit-small --set data.kind=folder --data-path /data/imagenet
+  vitrine train --resume last                      go on with the latest run
+  vitrine runs ls                                  what has been trained
+  vitrine doctor                                   what this machine can compute on
+
+Exit codes: 0 done, 1 internal, 2 usage, 3 bad config or data, 4 no adapter or its limits are too
+small, 10 the run crashed, 130 interrupted.";
+
+/// Trains Vision Transformers on any GPU, or on the processor.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, about, after_help = EXAMPLES, arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Train a model; without flags: the demo preset on the embedded images
+    Train(train::TrainArgs),
+    /// Loss and accuracy of weights on the test images
+    Eval(eval::EvalArgs),
+    /// A few steps with all that parity with another implementation needs
+    Trace(trace::TraceArgs),
+    /// List runs, or show one
+    Runs(runs::RunsArgs),
+    /// List the presets, or print one as TOML
+    Presets(presets::PresetsArgs),
+    /// What this machine can compute on: adapters, limits, speed
+    Doctor(doctor::DoctorArgs),
+    /// Measure training steps and matrix products
+    Bench(bench::BenchArgs),
+}
+
+/// Does what the command line asks for; the exit code.
+pub fn run(line: Cli) -> Result<u8> {
+    match line.verb {
+        Verb::Train(args) => train::run(&args),
+        Verb::Eval(args) => eval::run(&args),
+        Verb::Trace(args) => trace::run(&args),
+        Verb::Runs(args) => runs::run(&args),
+        Verb::Presets(args) => presets::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+    }
+}

@@ -1,0 +1,207 @@
+//! A running session on stderr: a bar on a terminal, elsewhere a line every few seconds.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use vitrine::platform::now_secs;
+use vitrine::run::alarm::{Alarm, Level};
+use vitrine::run::event::{Eval, Event, Started, StepStat};
+use vitrine::run::number::{self, short};
+use vitrine::run::report::grouped;
+
+use super::output;
+
+/// Seconds between two lines where there is no bar.
+const LINE_SECS: f64 = 5.0;
+/// Redraws of the bar a second: enough to look alive, too few to cost anything.
+const REDRAWS_HZ: u8 = 5;
+/// Weight of the past in the running means of loss and accuracy: some twenty steps.
+const MEAN_DECAY: f64 = 0.95;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// Bar or lines, evaluations, alarms.
+    Normal,
+    /// Alarms only.
+    Quiet,
+}
+
+/// Says things without tearing the bar. Clones share the bar.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    bar: Option<ProgressBar>,
+}
+
+impl Voice {
+    /// Writes a line to stderr, above the bar if there is one.
+    pub fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| output::note(text)),
+            None => output::note(text),
+        }
+    }
+}
+
+/// Shows a session's events as they come.
+pub struct Progress {
+    voice: Voice,
+    volume: Volume,
+    /// `--max-steps`.
+    max_steps: Option<u64>,
+    /// The step to reach, and the steps of the whole schedule.
+    goal: u64,
+    loss: RunningMean,
+    accuracy: RunningMean,
+    /// Time and number of the first step shown.
+    origin: Option<(f64, u64)>,
+    next_line_secs: f64,
+}
+
+impl Progress {
+    /// A view of a session that ends after `max_steps` at the latest.
+    pub fn new(volume: Volume, max_steps: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
+        let is_shown = volume == Volume::Normal && !bar.is_hidden();
+        Self {
+            voice: Voice { bar: is_shown.then_some(bar) },
+            volume,
+            max_steps,
+            goal: 0,
+            loss: RunningMean::default(),
+            accuracy: RunningMean::default(),
+            origin: None,
+            next_line_secs: 0.0,
+        }
+    }
+
+    /// For lines from elsewhere, such as the answer to Ctrl-C.
+    pub fn voice(&self) -> Voice {
+        self.voice.clone()
+    }
+
+    /// Takes the next event.
+    pub fn show(&mut self, event: &Event) {
+        if let Event::Alarm(alarm) = event {
+            self.voice.say(&alarm_line(alarm));
+        } else if self.volume == Volume::Normal {
+            self.show_progress(event);
+        }
+    }
+
+    fn show_progress(&mut self, event: &Event) {
+        match event {
+            Event::Started(started) => self.start(started),
+            Event::Step(stat) => self.step(stat),
+            Event::Eval(eval) => self.voice.say(&eval_line(eval)),
+            Event::Resumed(_) | Event::LrChanged(_) => self.voice.say(&event.why()),
+            Event::Ended(_) => self.finish(),
+            Event::Probe(_) | Event::Checkpoint(_) | Event::Alarm(_) => {}
+        }
+    }
+
+    /// Removes the bar; also called when the session fails.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.voice.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn start(&mut self, started: &Started) {
+        self.goal = self.max_steps.map_or(started.total_steps, |most| most.min(started.total_steps));
+        let steps = if self.goal < started.total_steps {
+            format!("{} of {} steps", self.goal, started.total_steps)
+        } else {
+            format!("{} steps", started.total_steps)
+        };
+        let Started { name, params, device, steps_per_epoch, .. } = started;
+        self.voice.say(&format!("{name}: {} parameters, {steps}, {steps_per_epoch} an epoch, on {device}", grouped(*params)));
+        self.next_line_secs = now_secs() + LINE_SECS;
+        if let Some(bar) = &self.voice.bar {
+            bar.set_style(ProgressStyle::with_template("{bar:24} {wide_msg}").expect("the template is well formed"));
+            bar.set_length(self.goal);
+            bar.set_position(started.step);
+        }
+    }
+
+    fn step(&mut self, stat: &StepStat) {
+        let now = now_secs();
+        let origin = *self.origin.get_or_insert((now, stat.step));
+        self.loss.take(stat.loss);
+        if let Some(accuracy) = stat.accuracy {
+            self.accuracy.take(accuracy);
+        }
+        match &self.voice.bar {
+            Some(bar) => {
+                bar.set_position(stat.step);
+                bar.set_message(self.step_line(stat, now, origin));
+            }
+            None if now >= self.next_line_secs => {
+                self.voice.say(&self.step_line(stat, now, origin));
+                self.next_line_secs = now + LINE_SECS;
+            }
+            None => {}
+        }
+    }
+
+    fn step_line(&self, stat: &StepStat, now: f64, origin: (f64, u64)) -> String {
+        let mut parts = vec![
+            format!("step {}/{}", stat.step, self.goal),
+            format!("epoch {:.1}", stat.epoch),
+            format!("{:.0} images/s", stat.images_per_sec),
+            format!("loss {}", self.loss.text(short)),
+        ];
+        if self.accuracy.value.is_some() {
+            parts.push(format!("accuracy {}", self.accuracy.text(|share| format!("{:.1} %", 100.0 * share))));
+        }
+        parts.push(format!("lr {}", short(stat.lr)));
+        let (first_secs, first_step) = origin;
+        if stat.step > first_step {
+            let secs_per_step = (now - first_secs) / (stat.step - first_step) as f64;
+            parts.push(format!("{} left", duration(secs_per_step * self.goal.saturating_sub(stat.step) as f64)));
+        }
+        parts.join("  ")
+    }
+}
+
+/// A mean that forgets.
+#[derive(Debug, Default)]
+struct RunningMean {
+    value: Option<f64>,
+}
+
+impl RunningMean {
+    fn take(&mut self, value: f64) {
+        let decayed = |mean: f64| MEAN_DECAY * mean + (1.0 - MEAN_DECAY) * value;
+        // A number that is not finite is shown as it is, and the mean starts anew after it.
+        let is_finite = number::is_finite(value) && self.value.is_some_and(number::is_finite);
+        self.value = Some(if is_finite { self.value.map_or(value, decayed) } else { value });
+    }
+
+    fn text(&self, format: impl Fn(f64) -> String) -> String {
+        self.value.map_or_else(|| "–".to_string(), format)
+    }
+}
+
+fn eval_line(eval: &Eval) -> String {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    format!("step {}: test top-1 {}, top-5 {}, loss {}", eval.step, percent(eval.top1), percent(eval.top5), short(eval.loss))
+}
+
+fn alarm_line(alarm: &Alarm) -> String {
+    let word = match alarm.level {
+        Level::Fatal => "crash",
+        Level::Warn => "warning",
+        Level::Info => "note",
+    };
+    let Alarm { kind, step, why, .. } = alarm;
+    format!("{word}: {} at step {step}: {why}", kind.name())
+}
+
+/// `1 h 05 min`, `3 min 20 s`, `12 s`.
+fn duration(secs: f64) -> String {
+    let secs = secs.round() as u64;
+    match (secs / 3600, secs / 60 % 60, secs % 60) {
+        (0, 0, secs) => format!("{secs} s"),
+        (0, mins, secs) => format!("{mins} min {secs:02} s"),
+        (hours, mins, _) => format!("{hours} h {mins:02} min"),
+    }
+}

@@ -1,0 +1,206 @@
+//! `train`: one run, from flags to exit code.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+
+use clap::Args;
+use vitrine::config::Resolved;
+use vitrine::config::load::{load, load_for_training};
+use vitrine::error::{Error, Result};
+use vitrine::run::alarm::Verdict;
+use vitrine::run::command::Command;
+use vitrine::run::event::{Event, Status};
+use vitrine::run::read;
+use vitrine::train::session::{self, Outcome, Request, Start};
+
+use super::args::{ConfigArgs, DeviceArgs};
+use super::dry_run;
+use super::output;
+use super::progress::{Progress, Voice, Volume};
+use super::summary::Account;
+
+/// Where run folders are made unless `--runs-dir` says otherwise.
+pub const RUNS_DIR: &str = "runs";
+/// The preset of a newcomer who gives no flags.
+pub const FIRST_PRESET: &str = "demo";
+/// The config in a run folder.
+pub const RUN_CONFIG: &str = "config.toml";
+/// Exit code of a run that crashed.
+const CRASHED: u8 = 10;
+/// Exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+const EXAMPLES: &str = "\
+Examples:
+  vitrine train                                    the demo on the embedded images
+  vitrine train --preset demo-patchify --seed 1    its twin without a conv-stem
+  vitrine train --set optim.lr=3e-3 --set model.stem=1Proj
+  vitrine train --config mine.toml --data-path /data/cifar-10-batches-bin --name cifar
+  vitrine train --preset deit-small --dry-run      memory and arithmetic, without training
+  vitrine train --max-steps 100 --json --quiet     events as JSON lines on stdout
+  vitrine train --resume last                      go on with the latest run
+
+Ctrl-C finishes the step and writes a checkpoint; a second Ctrl-C leaves at once.";
+
+/// Flags of `train`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Decides every random draw: the same as --set train.seed=N
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Name of the run, for people and in its folder's name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Where run folders are made
+    #[arg(long, value_name = "DIR", default_value = RUNS_DIR)]
+    runs_dir: PathBuf,
+    /// Stop after N optimiser steps in all, with a checkpoint; the schedule stays that of the full length
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_steps: Option<u64>,
+    /// Go on with a run: its id, the beginning of it, its name, its folder, or `last`
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "sets", "seed", "name", "init"])]
+    resume: Option<String>,
+    /// Start from the weights of a safetensors file instead of random ones
+    #[arg(long, value_name = "WEIGHTS")]
+    init: Option<PathBuf>,
+    /// Print parameters, steps, memory and arithmetic, and train nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the config with the source of each value, and train nothing
+    #[arg(long)]
+    print_config: bool,
+    /// Print events as JSON lines on stdout
+    #[arg(long)]
+    json: bool,
+    /// No progress on stderr; alarms and errors only
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Trains, or prints what would be trained.
+pub fn run(args: &TrainArgs) -> Result<u8> {
+    let start = args.start()?;
+    if args.print_config {
+        output::print(&args.resolve(&start, load)?.print())?;
+        return Ok(0);
+    }
+    let request = Request {
+        resolved: args.resolve(&start, load_for_training)?,
+        name: args.name(&start)?,
+        runs_dir: args.runs_dir.clone(),
+        max_steps: args.max_steps,
+        device: args.device.choice()?,
+        adapter: args.device.adapter.clone(),
+        start,
+    };
+    if args.dry_run {
+        dry_run::print(&request, args.json)?;
+        return Ok(0);
+    }
+    train(args, request)
+}
+
+impl TrainArgs {
+    fn start(&self) -> Result<Start> {
+        Ok(match (&self.resume, &self.init) {
+            (Some(run), _) => Start::Resume(read::resolve(&self.runs_dir, run)?),
+            (None, Some(weights)) => Start::Weights(weights.clone()),
+            (None, None) => Start::Fresh,
+        })
+    }
+
+    fn resolve(&self, start: &Start, load: fn(&vitrine::config::Sources) -> Result<Resolved>) -> Result<Resolved> {
+        if let Start::Resume(run_dir) = start {
+            return load(&self.config.sources_over(&run_dir.join(RUN_CONFIG)));
+        }
+        let mut sources = self.config.sources();
+        if self.config.is_empty() {
+            sources.preset = Some(FIRST_PRESET);
+        }
+        sources.flags.extend(self.seed.map(|seed| ("train.seed", "--seed", seed.to_string())));
+        load(&sources)
+    }
+
+    fn name(&self, start: &Start) -> Result<String> {
+        if let Start::Resume(run_dir) = start {
+            return Ok(read::read_header(run_dir)?.meta.name);
+        }
+        let file_stem = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());
+        let of_config = self.config.config.as_deref().and_then(file_stem);
+        let given = self.name.clone().or(of_config).or_else(|| self.config.preset.clone());
+        Ok(given.unwrap_or_else(|| FIRST_PRESET.to_string()))
+    }
+
+    fn volume(&self) -> Volume {
+        use std::io::IsTerminal as _;
+        // A bar between the lines of JSON on one screen would tear both.
+        let is_torn = self.json && std::io::stdout().is_terminal();
+        if self.quiet || is_torn { Volume::Quiet } else { Volume::Normal }
+    }
+}
+
+fn train(args: &TrainArgs, request: Request) -> Result<u8> {
+    let mut progress = Progress::new(args.volume(), args.max_steps);
+    let (commands, inbox) = mpsc::channel();
+    let is_interrupted = obey_ctrl_c(commands, progress.voice())?;
+    let mut account = Account::default();
+    let mut printed = Ok(());
+    let outcome = session::run(&request, &inbox, &mut |event: &Event| {
+        progress.show(event);
+        account.apply(event);
+        if args.json && printed.is_ok() {
+            printed = output::print_json(event);
+        }
+    });
+    progress.finish();
+    let outcome = outcome?;
+    printed?;
+    let code = exit_code(&outcome, is_interrupted.load(Ordering::SeqCst));
+    let is_resumable = outcome.status != Status::Crashed && account.is_short();
+    let resume = is_resumable.then(|| resume_command(&outcome.run_dir, &args.runs_dir));
+    let summary = account.close(outcome, resume, code);
+    if args.json {
+        output::print_json(&summary)?
+    } else {
+        output::print(&summary.text())?
+    }
+    Ok(code)
+}
+
+fn exit_code(outcome: &Outcome, is_interrupted: bool) -> u8 {
+    match outcome.verdict {
+        _ if is_interrupted && outcome.status == Status::Interrupted => INTERRUPTED,
+        Verdict::Crashed => CRASHED,
+        Verdict::Healthy | Verdict::Unstable | Verdict::Stuck => 0,
+    }
+}
+
+fn resume_command(run_dir: &Path, runs_dir: &Path) -> String {
+    let id = run_dir.file_name().unwrap_or_default().to_string_lossy();
+    let place = if runs_dir == Path::new(RUNS_DIR) { String::new() } else { format!(" --runs-dir {}", runs_dir.display()) };
+    format!("vitrine train --resume {id}{place}")
+}
+
+/// The first Ctrl-C asks the session to stop, the second leaves at once. The flag says whether
+/// there was one.
+fn obey_ctrl_c(commands: Sender<Command>, voice: Voice) -> Result<Arc<AtomicBool>> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    let flag = is_interrupted.clone();
+    let on_signal = move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        // A session that has just ended no longer listens, and is about to leave anyway.
+        let _ = commands.send(Command::Stop);
+        voice.say("stopping after this step, with a checkpoint; Ctrl-C again leaves at once");
+    };
+    ctrlc::set_handler(on_signal).map_err(|error| Error::Internal(format!("Ctrl-C cannot be caught: {error}")))?;
+    Ok(is_interrupted)
+}
