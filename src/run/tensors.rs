@@ -92,7 +92,10 @@ impl Tensors {
 
     /// Reads the bytes of a file; `path` is for messages.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
-        let damaged = |error: SafeTensorError| Error::file(path, explain(&error, bytes.len()), "");
+        let damaged = |error: SafeTensorError| {
+            let (what, hint) = explain(&error, bytes.len());
+            Error::file(path, what, hint)
+        };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let mut by_name = BTreeMap::new();
@@ -129,18 +132,21 @@ impl Tensors {
     }
 }
 
-/// What a user can make of the reader's complaint.
-fn explain(error: &SafeTensorError, len: usize) -> String {
+/// What a user can make of the reader's complaint, and what to do.
+fn explain(error: &SafeTensorError, len: usize) -> (String, &'static str) {
+    const CONVERT: &str = "PyTorch's own files become safetensors with `safetensors.torch.save_file`";
     match error {
-        SafeTensorError::MetadataIncompleteBuffer => format!("it is truncated or damaged: its arrays do not end where its {len} bytes do"),
-        SafeTensorError::HeaderTooSmall => format!("it is truncated: {len} bytes do not hold a header"),
+        SafeTensorError::MetadataIncompleteBuffer => {
+            (format!("it is truncated or damaged: its arrays do not end where its {len} bytes do"), "copy it again")
+        }
+        SafeTensorError::HeaderTooSmall => (format!("it is truncated: {len} bytes do not hold a header"), "copy it again"),
         SafeTensorError::InvalidHeaderLength => {
-            format!("it is truncated, or not a safetensors file: the header does not fit into {len} bytes")
+            (format!("it is truncated, or not a safetensors file: the header does not fit into {len} bytes"), CONVERT)
         }
         SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeader(_) | SafeTensorError::InvalidHeaderDeserialization(_) => {
-            format!("it is no safetensors file, or its header is damaged: {error}")
+            (format!("it is no safetensors file, or its header is damaged: {error}"), CONVERT)
         }
-        other => format!("it is damaged: {other}"),
+        other => (format!("it is damaged: {other}"), "copy it again"),
     }
 }
 

@@ -59,7 +59,7 @@ pub struct About {
     pub position: Position,
     /// Decides every random draw.
     pub seed: u64,
-    /// Of the resolved config, 16 hexadecimal digits.
+    /// Of the resolved config without `data.path` and `data.workers`, 16 hexadecimal digits.
     pub config_hash: String,
     /// The optimiser's file beside it; none for weights alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,9 +89,12 @@ impl About {
     }
 }
 
-/// Of everything that decides a run.
+/// Of everything that decides a run: not where its images lie, nor how many threads read them.
 fn config_hash(experiment: &Experiment) -> String {
-    format!("{:016x}", hash_bytes(HASH_START, experiment.to_toml().as_bytes()))
+    let mut deciding = experiment.clone();
+    deciding.data.path.clear();
+    deciding.data.workers = 0;
+    format!("{:016x}", hash_bytes(HASH_START, deciding.to_toml().as_bytes()))
 }
 
 /// Writes the weights alone, e.g. as `best` or `pre-crash`. Returns the file.
