@@ -49,21 +49,14 @@ pub fn apply<T: Real>(kind: Kind, values: &mut [T]) {
     }
 }
 
-/// Φ(x).
-#[inline(always)]
-fn normal_cdf<T: Real>(x: T) -> T {
-    T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
-}
-
 #[inline(always)]
 fn gelu<T: Real>(x: T) -> T {
-    x * normal_cdf(x)
+    x * x.normal().0
 }
 
 /// Φ(x) + x·φ(x).
 #[inline(always)]
 fn gelu_slope<T: Real>(x: T) -> T {
-    // 1/√(2π)
-    let density = T::of(0.398_942_280_401_432_7) * (T::of(-0.5) * x * x).exp();
-    normal_cdf(x) + x * density
+    let (cdf, density) = x.normal();
+    cdf + x * density
 }

@@ -5,12 +5,12 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{now_secs, num_cores, spawn, unix_millis, write_atomically};
+pub use native::{mul_add, now_secs, num_cores, spawn, unix_millis, write_atomically};
 
 #[cfg(target_arch = "wasm32")]
 mod web;
 #[cfg(target_arch = "wasm32")]
-pub use web::{now_secs, num_cores, spawn, unix_millis, write_atomically};
+pub use web::{mul_add, now_secs, num_cores, spawn, unix_millis, write_atomically};
 
 /// Dates of the civil calendar.
 pub mod calendar;

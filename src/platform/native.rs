@@ -51,3 +51,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }
+
+/// a·b + c, rounded once where the processor (or the vector width chosen at run time) has FMA.
+#[inline(always)]
+pub fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+    a.mul_add(b, c)
+}

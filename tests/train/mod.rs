@@ -3,7 +3,9 @@
 mod checkpoint;
 mod evaluate;
 mod golden;
+mod outcomes;
 mod resume;
 mod toy;
 mod trace;
+mod variants;
 mod weights;

@@ -1,0 +1,126 @@
+//! Whole sessions: how they end, what they leave, and that they go on exactly.
+
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+
+use vitrine::config::{Sources, load};
+use vitrine::run::alarm::{AlarmKind, Verdict};
+use vitrine::run::command::Command;
+use vitrine::run::event::{Event, Status};
+use vitrine::run::read::read_run;
+use vitrine::train::session::{DeviceChoice, Outcome, Request, Start, run};
+
+/// A session on 500 embedded images, 31 steps an epoch.
+fn request(runs_dir: &Path, sets: &[&str]) -> Request {
+    let fixed = [
+        "model.dim=16",
+        "model.depth=1",
+        "model.stem_width=4",
+        "data.fraction=0.05",
+        "train.batch=16",
+        "train.eval_every=100",
+        "schedule.kind=constant",
+        "schedule.warmup_epochs=0",
+        "probe.every=0",
+        "probe.images=2",
+    ];
+    let sets = fixed.iter().chain(sets).map(|set| set.to_string()).collect();
+    let resolved = load(&Sources { preset: Some("demo"), sets, ..Sources::default() }).expect("a good config");
+    Request {
+        resolved,
+        name: "test".into(),
+        runs_dir: runs_dir.to_path_buf(),
+        max_steps: None,
+        start: Start::Fresh,
+        device: DeviceChoice::Cpu,
+        adapter: None,
+    }
+}
+
+fn train(request: &Request, mut on_event: impl FnMut(&Event, &Sender<Command>)) -> Outcome {
+    let (sender, commands) = channel();
+    run(request, &commands, &mut |event| on_event(event, &sender)).expect("a session")
+}
+
+#[test]
+fn an_absurd_learning_rate_crashes_at_its_step_and_names_the_first_op() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outcome = train(&request(folder.path(), &["optim.lr=1e20", "schedule.epochs=2"]), |_, _| {});
+    assert_eq!((outcome.status, outcome.verdict), (Status::Crashed, Verdict::Crashed));
+    let crash = outcome.crash.expect("a crash");
+    assert_eq!(crash.kind, AlarmKind::NonFinite);
+
+    let recorded = read_run(&outcome.run_dir).expect("the run");
+    let alarm = recorded.events.iter().find_map(|event| match event {
+        Event::Alarm(alarm) if alarm.kind == AlarmKind::NonFinite => Some(alarm),
+        _ => None,
+    });
+    let alarm = alarm.expect("an alarm");
+    assert_eq!(alarm.step, crash.step);
+    let first = alarm.first.clone().expect("the first op");
+    assert!(first.contains("forward") || first.contains("matmul") || first.contains("conv2d"), "{first}");
+    let metrics = std::fs::read_to_string(outcome.run_dir.join("metrics.jsonl")).expect("metrics");
+    assert!(metrics.contains("\"NaN\"") || metrics.contains("\"Infinity\""), "{metrics}");
+    assert!(outcome.run_dir.join("checkpoints/pre-crash.safetensors").is_file());
+}
+
+#[test]
+fn a_vanishing_learning_rate_ends_as_stuck() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outcome = train(&request(folder.path(), &["optim.lr=1e-9", "schedule.epochs=5"]), |_, _| {});
+    assert_eq!((outcome.status, outcome.verdict), (Status::Finished, Verdict::Stuck));
+}
+
+#[test]
+fn a_run_that_has_learned_and_is_driven_off_crashes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outcome = train(&request(folder.path(), &["optim.lr=2e-3", "schedule.epochs=24"]), |event, commands| {
+        if let Event::Step(stat) = event
+            && stat.step == 300
+        {
+            commands.send(Command::SetLr(1.0)).expect("the session listens");
+        }
+    });
+    assert_eq!((outcome.status, outcome.verdict), (Status::Crashed, Verdict::Crashed), "{outcome:?}");
+    let kind = outcome.crash.expect("a crash").kind;
+    assert!(matches!(kind, AlarmKind::Diverged | AlarmKind::Collapsed), "{kind:?}");
+}
+
+#[test]
+fn ten_steps_and_ten_resumed_are_twenty() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for sets in [&["optim.lr=1e-3", "schedule.epochs=2"][..], &["optim.sam_rho=0.05", "train.ema=0.9", "schedule.epochs=2"]] {
+        let whole = Request { max_steps: Some(20), ..request(folder.path(), sets) };
+        let unbroken = train(&whole, |_, _| {});
+        let half = train(&Request { max_steps: Some(10), ..whole.clone() }, |_, _| {});
+        let resumed = train(&Request { start: Start::Resume(half.run_dir.clone()), ..whole }, |_, _| {});
+        assert_eq!(resumed.run_dir, half.run_dir);
+        for file in ["checkpoints/last.safetensors", "checkpoints/optimizer-000020.safetensors"] {
+            let read = |outcome: &Outcome| std::fs::read(outcome.run_dir.join(file)).expect("a checkpoint");
+            assert!(read(&unbroken) == read(&resumed), "{sets:?}: {file} differs");
+        }
+        let losses = |outcome: &Outcome| -> Vec<(u64, u64)> {
+            let events = read_run(&outcome.run_dir).expect("the run").events;
+            events
+                .iter()
+                .filter_map(|event| if let Event::Step(stat) = event { Some((stat.step, stat.loss.to_bits())) } else { None })
+                .collect()
+        };
+        assert_eq!(losses(&unbroken), losses(&resumed), "{sets:?}");
+        assert_eq!(losses(&resumed).len(), 20);
+    }
+}
+
+#[test]
+fn a_stop_leaves_a_checkpoint_that_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let request = request(folder.path(), &["optim.lr=1e-3", "schedule.epochs=1"]);
+    let stopped = train(&request, |event, commands| {
+        if matches!(event, Event::Step(stat) if stat.step == 5) {
+            commands.send(Command::Stop).expect("the session listens");
+        }
+    });
+    assert_eq!(stopped.status, Status::Interrupted);
+    let resumed = train(&Request { start: Start::Resume(stopped.run_dir), ..request }, |_, _| {});
+    assert_eq!(resumed.status, Status::Finished);
+}
