@@ -165,10 +165,11 @@ fn block_sums<T: Real>(d_y: &[T], x: &[T], mask: &Mask<'_, T>, partial: &mut [T]
             sum.fill(T::ZERO);
             sum_x.fill(T::ZERO);
             for (d_y, x) in d_y.chunks_exact(width).zip(x.chunks_exact(width)) {
-                for column in 0..width {
-                    let (g, centred) = passed(d_y[column], x[column], mask, column);
-                    sum[column] += g;
-                    sum_x[column] += g * centred;
+                let sums = sum.iter_mut().zip(sum_x.iter_mut());
+                for (((sum, sum_x), (d_y, x)), column) in sums.zip(d_y.iter().zip(x)).zip(mask.columns()) {
+                    let (g, centred) = passed(*d_y, *x, column, mask.relu);
+                    *sum += g;
+                    *sum_x += g * centred;
                 }
             }
         },
@@ -177,24 +178,32 @@ fn block_sums<T: Real>(d_y: &[T], x: &[T], mask: &Mask<'_, T>, partial: &mut [T]
 
 fn input_gradient<T: Real>(d_x: &mut [T], d_y: &[T], x: &[T], mask: &Mask<'_, T>, slope: &[T], offset: &[T]) {
     let width = slope.len();
-    let offset = &offset[..width];
     vectorised(
         #[inline(always)]
         || {
             for ((d_x, d_y), x) in d_x.chunks_exact_mut(width).zip(d_y.chunks_exact(width)).zip(x.chunks_exact(width)) {
-                for column in 0..width {
-                    let (g, centred) = passed(d_y[column], x[column], mask, column);
-                    d_x[column] = mask.scale[column] * g + slope[column] * centred + offset[column];
+                let values = d_x.iter_mut().zip(d_y.iter().zip(x));
+                for (((d_x, (d_y, x)), column), (slope, offset)) in values.zip(mask.columns()).zip(slope.iter().zip(offset)) {
+                    let (g, centred) = passed(*d_y, *x, column, mask.relu);
+                    *d_x = column.1 * g + *slope * centred + *offset;
                 }
             }
         },
     );
 }
 
-/// The gradient that the ReLU lets through, and x − μ.
+impl<T: Real> Mask<'_, T> {
+    /// Mean, scale and β of each column.
+    #[inline(always)]
+    fn columns(&self) -> impl Iterator<Item = (T, T, T)> + '_ {
+        self.mean.iter().zip(self.scale).zip(self.beta).map(|((mean, scale), beta)| (*mean, *scale, *beta))
+    }
+}
+
+/// The gradient that the ReLU lets through, and x − μ. No branch: the sign is as good as random.
 #[inline(always)]
-fn passed<T: Real>(d_y: T, x: T, mask: &Mask<'_, T>, column: usize) -> (T, T) {
-    let centred = x - mask.mean[column];
-    let blocked = mask.relu & (centred * mask.scale[column] + mask.beta[column] <= T::ZERO);
+fn passed<T: Real>(d_y: T, x: T, (mean, scale, beta): (T, T, T), relu: bool) -> (T, T) {
+    let centred = x - mean;
+    let blocked = relu & (centred * scale + beta <= T::ZERO);
     (if blocked { T::ZERO } else { d_y }, centred)
 }

@@ -18,28 +18,55 @@ use crate::ops::conv2d::{BackwardInput, BackwardWeight, Forward, Geometry};
 const BLOCK_LEN: usize = 98_304;
 /// Most values that the partial sums of d_w may take together.
 const PARTIAL_LEN: usize = 1 << 22;
+/// Rows of the transposed weight that one task writes: whole cache lines of the weight it reads.
+const TRANSPOSED_ROWS: usize = 64;
 /// Most parts that the positions are cut into for d_w.
 const MAX_PARTS: usize = 16;
 
 /// y, with the epilogue applied while a block is in cache.
 pub fn forward<T: Real>(op: &Forward, io: &mut Io<'_, T>) {
     let Io { ins: [x, w, bias, ..], outs: [y, ..], .. } = io;
-    let block_len = block_positions(op.geometry.patch_len()) * op.geometry.channels_out;
-    y.par_chunks_mut(block_len).enumerate().for_each(|(block_ix, y)| {
-        forward_block(&op.geometry, block_ix, x, w, y);
-        if op.bias {
-            add_bias(y, bias);
-        }
-        if op.relu {
-            apply(Kind::Relu, y);
-        }
+    let (patch_len, width) = (op.geometry.patch_len(), op.geometry.channels_out);
+    with_scratch(w.len(), |across: &mut [T]| {
+        // [k²·Ci, Co]: products read it along the channels without rearranging it for every block.
+        across.par_chunks_mut(TRANSPOSED_ROWS * width).enumerate().for_each(|(ix, rows)| {
+            for (channel, w) in w.chunks_exact(patch_len).enumerate() {
+                for (row, w) in rows.chunks_exact_mut(width).zip(&w[ix * TRANSPOSED_ROWS..]) {
+                    row[channel] = *w;
+                }
+            }
+        });
+        convolve(&op.geometry, x, across, y, |y| {
+            if op.bias {
+                add_bias(y, bias);
+            }
+            if op.relu {
+                apply(Kind::Relu, y);
+            }
+        });
     });
 }
 
-/// d_x: products with the weight, added up under each patch, image by image.
+/// d_x. With stride 1 it is a convolution of d_y with the kernel turned round; otherwise columns
+/// are added up under each patch.
 pub fn backward_input<T: Real>(op: &BackwardInput, io: &mut Io<'_, T>) {
     let Io { ins: [d_y, w, ..], outs: [d_x, ..], .. } = io;
-    let g = &op.geometry;
+    match op.geometry.turned() {
+        Some(turned) => with_scratch(w.len(), |across: &mut [T]| {
+            let (num_places, co) = (op.geometry.kernel * op.geometry.kernel, op.geometry.channels_out);
+            // [k²·Co, Ci], the last kernel place first.
+            across.par_chunks_mut(op.geometry.channels_in).enumerate().for_each(|(row_ix, row)| {
+                let at = ((row_ix % co + 1) * num_places - 1 - row_ix / co) * row.len();
+                row.copy_from_slice(&w[at..at + row.len()]);
+            });
+            convolve(&turned, d_y, across, d_x, |_| ());
+        }),
+        None => scatter(&op.geometry, d_y, w, d_x),
+    }
+}
+
+/// d_x: products with the weight, added up under each patch, image by image.
+fn scatter<T: Real>(g: &Geometry, d_y: &[T], w: &[T], d_x: &mut [T]) {
     let (patch_len, width) = (g.patch_len(), g.channels_out);
     let image_len = g.height * g.width * g.channels_in;
     let block = block_positions(patch_len);
@@ -67,26 +94,29 @@ pub fn backward_input<T: Real>(op: &BackwardInput, io: &mut Io<'_, T>) {
     });
 }
 
-/// d_w: partial sums over parts of the positions, one kernel row a task, added up in order.
+/// d_w: partial sums over parts of the positions, added up in order. A task takes the whole kernel, or
+/// one row of it where the parts must be few because d_w is large.
 pub fn backward_weight<T: Real>(op: &BackwardWeight, io: &mut Io<'_, T>) {
     let Io { ins: [d_y, x, ..], outs: [d_w, ..], .. } = io;
     let g = &op.geometry;
-    let (run_len, slab_len) = (g.run_len(), g.channels_out * g.run_len());
-    let block = block_positions(run_len);
-    let most = (PARTIAL_LEN / (slab_len * g.kernel)).clamp(1, MAX_PARTS);
-    let part_len = g.positions().div_ceil(block).div_ceil(most) * block;
+    let most_parts = (PARTIAL_LEN / d_w.len()).clamp(1, MAX_PARTS);
+    let num_rows = if most_parts == MAX_PARTS { g.kernel } else { 1 };
+    let (row_len, slabs_per_part) = (num_rows * g.run_len(), g.kernel / num_rows);
+    let slab_len = g.channels_out * row_len;
+    let block = block_positions(row_len);
+    let part_len = g.positions().div_ceil(block).div_ceil(most_parts) * block;
     let num_parts = g.positions().div_ceil(part_len);
-    with_scratch(num_parts * g.kernel * slab_len, |partial: &mut [T]| {
+    with_scratch(num_parts * d_w.len(), |partial: &mut [T]| {
         partial.par_chunks_mut(slab_len).enumerate().for_each(|(task, slab)| {
-            let (part, kernel_row) = (task / g.kernel, task % g.kernel);
+            let (part, first_row) = (task / slabs_per_part, task % slabs_per_part * num_rows);
             let positions = part * part_len..g.positions().min((part + 1) * part_len);
-            weight_slab(g, positions, kernel_row, block, d_y, x, slab);
+            weight_slab(g, positions, first_row..first_row + num_rows, d_y, x, slab);
         });
         d_w.par_chunks_mut(g.patch_len()).enumerate().for_each(|(channel, d_w)| {
             d_w.fill(T::ZERO);
-            for part in partial.chunks_exact(g.kernel * slab_len) {
-                for (d_w, slab) in d_w.chunks_exact_mut(run_len).zip(part.chunks_exact(slab_len)) {
-                    let row = &slab[channel * run_len..(channel + 1) * run_len];
+            for part in partial.chunks_exact(slabs_per_part * slab_len) {
+                for (d_w, slab) in d_w.chunks_exact_mut(row_len).zip(part.chunks_exact(slab_len)) {
+                    let row = &slab[channel * row_len..(channel + 1) * row_len];
                     d_w.iter_mut().zip(row).for_each(|(d_w, partial)| *d_w += *partial);
                 }
             }
@@ -96,41 +126,47 @@ pub fn backward_weight<T: Real>(op: &BackwardWeight, io: &mut Io<'_, T>) {
 
 /// Positions of a block whose columns hold `len` values each.
 fn block_positions(len: usize) -> usize {
-    (BLOCK_LEN / len / 16 * 16).clamp(64, 1024)
+    (BLOCK_LEN / len / 16 * 16).clamp(128, 1024)
 }
 
-fn forward_block<T: Real>(g: &Geometry, block_ix: usize, x: &[T], w: &[T], y: &mut [T]) {
+/// y from x and the weight as [k²·Ci, Co], with `finish` on each block of y.
+fn convolve<T: Real>(g: &Geometry, x: &[T], across: &[T], y: &mut [T], finish: impl Fn(&mut [T]) + Sync) {
     let (patch_len, width) = (g.patch_len(), g.channels_out);
-    let count = y.len() / width;
-    with_scratch(count * patch_len, |columns: &mut [T]| {
-        copy_columns(g, block_ix * block_positions(patch_len), 0..g.kernel, x, columns);
-        let call = GemmCall {
-            sizes: [count, width, patch_len],
-            dst: (y.as_mut_ptr(), width as isize, 1),
-            lhs: (columns.as_ptr(), patch_len as isize, 1),
-            rhs: (w.as_ptr(), 1, patch_len as isize),
-            alpha: T::ONE,
-            accumulate: false,
-            threads: 1,
-        };
-        // SAFETY: the slices have the lengths that the sizes and strides span, and are distinct.
-        unsafe { T::gemm(call) };
+    let block = block_positions(patch_len);
+    y.par_chunks_mut(block * width).enumerate().for_each(|(block_ix, y)| {
+        let count = y.len() / width;
+        with_scratch(count * patch_len, |columns: &mut [T]| {
+            copy_columns(g, block_ix * block, 0..g.kernel, x, columns);
+            let call = GemmCall {
+                sizes: [count, width, patch_len],
+                dst: (y.as_mut_ptr(), width as isize, 1),
+                lhs: (columns.as_ptr(), patch_len as isize, 1),
+                rhs: (across.as_ptr(), width as isize, 1),
+                alpha: T::ONE,
+                accumulate: false,
+                threads: 1,
+            };
+            // SAFETY: the slices have the lengths that the sizes and strides span, and are distinct.
+            unsafe { T::gemm(call) };
+        });
+        finish(y);
     });
 }
 
-/// Gradient of one kernel row [Co, k·Ci] over some positions, block by block.
-fn weight_slab<T: Real>(g: &Geometry, positions: Range<usize>, kernel_row: usize, block: usize, d_y: &[T], x: &[T], slab: &mut [T]) {
-    let (run_len, width) = (g.run_len(), g.channels_out);
+/// Gradient of some kernel rows [Co, rows·k·Ci] over some positions, block by block.
+fn weight_slab<T: Real>(g: &Geometry, positions: Range<usize>, kernel_rows: Range<usize>, d_y: &[T], x: &[T], slab: &mut [T]) {
+    let (row_len, width) = (kernel_rows.len() * g.run_len(), g.channels_out);
+    let block = block_positions(row_len);
     for first in positions.clone().step_by(block) {
         let count = block.min(positions.end - first);
-        with_scratch(count * run_len, |columns: &mut [T]| {
-            copy_columns(g, first, kernel_row..kernel_row + 1, x, columns);
+        with_scratch(count * row_len, |columns: &mut [T]| {
+            copy_columns(g, first, kernel_rows.clone(), x, columns);
             let d_y = &d_y[first * width..(first + count) * width];
             let call = GemmCall {
-                sizes: [width, run_len, count],
-                dst: (slab.as_mut_ptr(), run_len as isize, 1),
+                sizes: [width, row_len, count],
+                dst: (slab.as_mut_ptr(), row_len as isize, 1),
                 lhs: (d_y.as_ptr(), 1, width as isize),
-                rhs: (columns.as_ptr(), run_len as isize, 1),
+                rhs: (columns.as_ptr(), row_len as isize, 1),
                 alpha: T::ONE,
                 accumulate: first > positions.start,
                 threads: 1,

@@ -107,6 +107,19 @@ impl Geometry {
         self.kernel * self.run_len()
     }
 
+    /// The convolution that makes d_x from d_y with the kernel turned round; only with stride 1.
+    pub fn turned(&self) -> Option<Self> {
+        let fits = self.stride == 1 && self.padding < self.kernel;
+        fits.then(|| Self {
+            height: self.height_out(),
+            width: self.width_out(),
+            channels_in: self.channels_out,
+            channels_out: self.channels_in,
+            padding: self.kernel - 1 - self.padding,
+            ..*self
+        })
+    }
+
     fn shape_in(&self) -> Shape {
         [self.batch, self.height, self.width, self.channels_in].into()
     }

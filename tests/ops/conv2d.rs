@@ -10,7 +10,7 @@ use vitrine::ops::bias::add_bias;
 use vitrine::ops::conv2d::conv2d;
 use vitrine::ops::elementwise::scale;
 
-use crate::support::{Case, Tensor, check_kernel, check_op};
+use crate::support::{Case, Tensor, check_gradient, check_kernel, check_op};
 
 /// Sums of up to a few thousand products in f32.
 const TOLERANCE: f64 = 2e-5;
@@ -126,6 +126,12 @@ fn agrees_at_the_sizes_of_a_stem() {
     for sides in [Sides::new([3, 28, 28], [3, 32], [7, 2, 3]), Sides::new([3, 14, 14], [32, 32], [3, 1, 1])] {
         check_kernel(&sides.case(), |graph, leaves| Ok(vec![sides.build(graph, leaves)?]));
     }
+}
+
+#[test]
+fn a_large_weight_is_summed_one_kernel_row_at_a_time() {
+    let sides = Sides::new([2, 8, 8], [64, 160], [6, 1, 0]);
+    check_gradient(&sides.case(), |graph, leaves| Ok(vec![sides.build(graph, leaves)?]));
 }
 
 #[test]
