@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rows::{fold, vectorised, with_scratch};
+use super::rows::{dot, largest, sum_of, vectorised, with_scratch};
 use crate::graph::real::GemmCall;
 use crate::graph::{Io, Real};
 use crate::ops::attention::{Backward, Extent, Forward};
@@ -104,8 +104,7 @@ impl<T: Real> Task<T> {
             || {
                 for (ix, (weights, d_scores)) in weights.chunks_exact_mut(tokens).zip(d_scores.chunks_exact_mut(tokens)).enumerate() {
                     // SAFETY: `row` stays within the two views.
-                    let (out, d_out) = unsafe { (self.out.row(first + ix), self.d_out.row(first + ix)) };
-                    let delta = dot(out, d_out);
+                    let delta = unsafe { dot(self.out.row(first + ix), self.d_out.row(first + ix)) };
                     for (weight, d_score) in weights.iter_mut().zip(d_scores) {
                         *weight = (*weight - lse[ix]).exp();
                         *d_score = *weight * (*d_score - delta);
@@ -128,9 +127,9 @@ fn softmax<T: Real>(scores: &mut [T], lse: &mut [T], tokens: usize) {
         #[inline(always)]
         || {
             for (row, lse) in scores.chunks_exact_mut(tokens).zip(lse) {
-                let largest = fold(row, T::of(f64::from(f32::MIN)), T::max);
+                let largest = largest(row);
                 row.iter_mut().for_each(|value| *value = (*value - largest).exp());
-                let sum = fold(row, T::ZERO, |a, b| a + b);
+                let sum = sum_of(row, |value| value);
                 let factor = T::ONE / sum;
                 row.iter_mut().for_each(|value| *value = *value * factor);
                 *lse = largest + sum.ln();
@@ -225,16 +224,4 @@ unsafe fn multiply<T: Real>(dst: Matrix<T>, lhs: Matrix<T>, rhs: Matrix<T>, alph
             threads: 1,
         });
     }
-}
-
-/// Σ a·b in 16 interleaved partial sums, which vectorises.
-#[inline(always)]
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    for (a, b) in a.chunks(16).zip(b.chunks(16)) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += *a * *b;
-        }
-    }
-    lanes.into_iter().sum()
 }

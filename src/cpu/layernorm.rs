@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::rows::{BLOCK_ROWS, vectorised, with_scratch};
+use super::rows::{BLOCK_ROWS, sum_of, vectorised, with_scratch};
 use crate::graph::{Io, Real};
 use crate::ops::layernorm::{Again, Backward, Forward};
 
@@ -97,23 +97,6 @@ fn moments<T: Real>(x: &[T], eps: T) -> (T, T) {
     let mean = sum_of(x, |value| value) / count;
     let variance = sum_of(x, |value| (value - mean) * (value - mean)) / count;
     (mean, T::ONE / (variance + eps).sqrt())
-}
-
-/// Sum of a function of a row in 16 interleaved partial sums, which vectorises and rounds less than one.
-#[inline(always)]
-fn sum_of<T: Real>(row: &[T], term: impl Fn(T) -> T) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let chunks = row.chunks_exact(16);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += term(*value);
-        }
-    }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += term(*value);
-    }
-    lanes.into_iter().sum()
 }
 
 #[inline(always)]

@@ -16,22 +16,67 @@ pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// Combines the elements of a row in 16 interleaved lanes, which vectorises, and rounds less than one
-/// running sum.
+/// Interleaved partial results of one row: they vectorise, round less than one running sum, and combine in
+/// an order that depends on the length only.
+const LANES: usize = 16;
+
+/// The largest element.
 #[inline(always)]
-pub fn fold<T: Real>(row: &[T], start: T, combine: impl Fn(T, T) -> T) -> T {
-    let mut lanes = [start; 16];
-    let chunks = row.chunks_exact(16);
+pub fn largest<T: Real>(row: &[T]) -> T {
+    let mut lanes = [row[0]; LANES];
+    for chunk in row.chunks(LANES) {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = lane.max(*value);
+        }
+    }
+    halved(lanes, T::max)
+}
+
+/// Σ term(x).
+#[inline(always)]
+pub fn sum_of<T: Real>(row: &[T], term: impl Fn(T) -> T) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let chunks = row.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
         for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = combine(*lane, *value);
+            *lane += term(*value);
         }
     }
     for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane = combine(*lane, *value);
+        *lane += term(*value);
     }
-    lanes.into_iter().fold(start, &combine)
+    halved(lanes, |a, b| a + b)
+}
+
+/// Σ a·b.
+#[inline(always)]
+pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += *a * *b;
+        }
+    }
+    for (lane, (a, b)) in lanes.iter_mut().zip(rest) {
+        *lane += *a * *b;
+    }
+    halved(lanes, |a, b| a + b)
+}
+
+/// Lanes combined by halves, so that the chain of dependent operations is short.
+#[inline(always)]
+fn halved<T: Real>(mut lanes: [T; LANES], combine: impl Fn(T, T) -> T) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = combine(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 thread_local! {
