@@ -11,4 +11,5 @@ mod rng;
 mod run_store;
 mod schedule;
 mod support;
+mod tidy;
 mod train;

@@ -1,0 +1,3 @@
+//! What must hold for the sources themselves.
+
+mod shaders;
