@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod data;
 mod metric;
+mod gpu;
 mod ops;
 mod optim;
 mod rng;

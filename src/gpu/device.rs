@@ -1,11 +1,12 @@
 //! Adapters: listing, choosing by name, opening, and what went wrong on them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::pipeline::Pipelines;
 use crate::error::{Error, Result};
-use crate::graph::launch::Tier;
+use crate::graph::launch::{Target, Tier};
 
 /// What to do where there is no adapter.
 const INSTALL_HINT: &str = "install your card's Vulkan driver (Debian or Ubuntu without a card: apt install mesa-vulkan-drivers), \
@@ -29,6 +30,7 @@ pub struct Gpu {
     /// Whether shaders keep their bounds checks.
     pub is_checked: bool,
     pub(super) pipelines: Arc<Mutex<Pipelines>>,
+    choices: Arc<Mutex<BTreeMap<String, usize>>>,
     failure: Arc<Mutex<Option<Failure>>>,
 }
 
@@ -117,6 +119,7 @@ impl Gpu {
             is_checked: std::env::var(CHECKED_VARIABLE).is_ok_and(|value| value == "1"),
             has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             pipelines: Arc::default(),
+            choices: Arc::default(),
             device,
             queue,
             info,
@@ -133,6 +136,17 @@ impl Gpu {
     /// The kernel tier this adapter runs best.
     pub fn tier(&self) -> Tier {
         if self.is_software() { Tier::Plain } else { Tier::Tiled }
+    }
+
+    /// What launches may assume, with everything tuned so far; `tier` overrides the adapter's.
+    pub fn target(&self, tier: Option<Tier>) -> Target {
+        let choices = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Target { tier: tier.unwrap_or_else(|| self.tier()), choices }
+    }
+
+    /// Lets machines made from now on use these tuned candidates.
+    pub fn set_choices(&self, choices: BTreeMap<String, usize>) {
+        self.choices.lock().unwrap_or_else(PoisonError::into_inner).extend(choices);
     }
 
     /// The first thing wgpu reported since the last call, as an error. A lost device stays lost.

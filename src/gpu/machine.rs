@@ -18,8 +18,7 @@ const MAX_IN_FLIGHT: usize = 3;
 #[derive(Debug)]
 pub struct GpuMachine {
     gpu: Gpu,
-    /// What launches may assume; tuning adds choices.
-    pub target: Target,
+    target: Target,
     memory: Memory,
     scalars: wgpu::Buffer,
     plans: Vec<Prepared>,
@@ -63,7 +62,7 @@ impl GpuMachine {
         gpu.check()?;
         Ok(Self {
             gpu: gpu.clone(),
-            target: Target::untuned(tier.unwrap_or_else(|| gpu.tier())),
+            target: gpu.target(tier),
             memory,
             scalars,
             plans: Vec::new(),

@@ -17,6 +17,8 @@ pub mod readback;
 pub mod stitch;
 /// Time of each launch of a plan.
 pub mod timing;
+/// Which tile is fastest here, found once and kept in a file.
+pub mod tune;
 
 pub use device::Gpu;
 pub use machine::GpuMachine;

@@ -5,10 +5,11 @@ use crate::cpu::machine::CpuMachine;
 use crate::error::Result;
 use crate::gpu::device::{self, Gpu};
 use crate::gpu::machine::GpuMachine;
-use crate::graph::Region;
+use crate::gpu::tune::{cache_dir, tune};
 use crate::graph::launch::Tier;
 use crate::graph::machine::Machine;
 use crate::graph::plan::Layout;
+use crate::graph::{Graph, Region};
 
 /// An open device, before it is known how much memory a session needs.
 #[derive(Clone, Debug)]
@@ -53,6 +54,15 @@ impl Device {
             Self::Cpu => Layout::processor(),
             Self::Gpu(gpu, tier) => GpuMachine::new(gpu, &[], *tier)?.layout(),
         })
+    }
+
+    /// Chooses the tiles of a real adapter for the ops of `graph`: timed once, then kept in a file. A
+    /// software adapter has nothing to choose.
+    pub fn tune(&self, graph: &Graph) -> Result<()> {
+        match self {
+            Self::Gpu(gpu, _) if gpu.tier() == Tier::Tiled => tune(gpu, [graph], cache_dir().as_deref()).map(|_| ()),
+            Self::Gpu(..) | Self::Cpu => Ok(()),
+        }
     }
 
     /// The machine, with these persistent regions.

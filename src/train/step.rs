@@ -144,6 +144,7 @@ impl Trainer {
     pub fn new(experiment: &Experiment, device: &Device) -> Result<Self> {
         let (estimate, parameters) = estimate(experiment, device)?;
         let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
+        device.tune(&graphs.micro()?)?;
         let mut machine = device.machine(&graphs.regions())?;
         let layout = machine.layout();
         let mut load = |name: &str, graph| machine.load(Plan::new(name, &graph, &layout)?);
