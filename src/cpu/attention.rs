@@ -131,7 +131,7 @@ fn softmax<T: Real>(scores: &mut [T], lse: &mut [T], tokens: usize) {
                 row.iter_mut().for_each(|value| *value = (*value - largest).exp());
                 let sum = sum_of(row, |value| value);
                 let factor = T::ONE / sum;
-                row.iter_mut().for_each(|value| *value = *value * factor);
+                row.iter_mut().for_each(|value| *value *= factor);
                 *lse = largest + sum.ln();
             }
         },

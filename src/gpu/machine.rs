@@ -178,7 +178,11 @@ impl Machine for GpuMachine {
         self.gpu.check()?;
         self.set_scalars(scalars);
         let prepared = &self.plans[plan.0];
-        if let Some(last) = prepared.submits.iter().map(|launches| self.submit(prepared, launches.clone())).last() {
+        let mut last = None;
+        for launches in &prepared.submits {
+            last = Some(self.submit(prepared, launches.clone()));
+        }
+        if let Some(last) = last {
             self.in_flight.push_back(last);
         }
         if self.in_flight.len() > MAX_IN_FLIGHT {

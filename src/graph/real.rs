@@ -247,7 +247,7 @@ fn normal_f32(x: f32) -> (f32, f32) {
     p = mul_add(p, square, -2.685_432_9e-2);
     p = mul_add(p, square, 1.128_359_7e-1);
     p = mul_add(p, square, -3.761_262_6e-1);
-    p = mul_add(p, square, 1.128_379_1);
+    p = mul_add(p, square, std::f32::consts::FRAC_2_SQRT_PI);
     let t = 1.0 / mul_add(0.327_591_1, a, 1.0);
     let mut q = mul_add(1.061_405_4, t, -1.453_152);
     q = mul_add(q, t, 1.421_413_7);

@@ -13,6 +13,7 @@ use crate::graph::{Graph, Region};
 
 /// An open device, before it is known how much memory a session needs.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a session has one")]
 pub enum Device {
     /// The processor.
     Cpu,

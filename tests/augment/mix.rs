@@ -44,12 +44,12 @@ fn cutmix_pastes_the_box_of_the_reversed_batch() {
     let lambda = 1.0 - 2.0 / 16.0;
     assert_eq!(mix, Mix::CutMix { lambda, area });
     mix.apply(&mut images, &mut targets, SIDE, len);
-    for ix in 0..images.len() {
+    for (ix, value) in images.iter().enumerate() {
         let (image, place) = (ix / IMAGE_LEN, ix % IMAGE_LEN);
         let (row, column) = (place / 3 / SIDE, place / 3 % SIDE);
         let is_pasted = (1..3).contains(&row) && column == 0;
         let from = if is_pasted { len - 1 - image } else { image };
-        assert_eq!(images[ix], before[from * IMAGE_LEN + place], "image {image}, {row}, {column}");
+        assert_eq!(*value, before[from * IMAGE_LEN + place], "image {image}, {row}, {column}");
     }
     assert_eq!(targets[..4], [lambda, 0.0, 0.0, 1.0 - lambda]);
     assert_eq!(targets_before[..4], [1.0, 0.0, 0.0, 0.0]);

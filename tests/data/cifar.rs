@@ -66,9 +66,12 @@ fn cifar100_takes_the_fine_label() {
     assert_data_error(open("cifar100", dir.path(), 32, 100), &["test.bin", "label 100 of record 0", "0..=99"]);
 }
 
+/// A file, its new content (none: removed), and what the error says.
+type Damage = (&'static str, Option<Vec<u8>>, &'static [&'static str]);
+
 #[test]
 fn damaged_and_missing_files_are_named() {
-    let cases: [(&str, Option<Vec<u8>>, &[&str]); 5] = [
+    let cases: [Damage; 5] = [
         ("data_batch_3.bin", None, &["data_batch_3.bin", "is missing"]),
         ("data_batch_2.bin", Some(vec![]), &["data_batch_2.bin", "holds 0 bytes"]),
         ("test_batch.bin", Some(vec![1; 3072]), &["3072 bytes", "3073-byte records"]),

@@ -199,7 +199,7 @@ fn cut_off(path: &Path, share: usize) {
 #[test]
 fn truncated_images_fail_to_decode() {
     let dir = small_set(1);
-    let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37 ^ y * 91) as u8, x as u8, y as u8]));
+    let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([((x * 37) ^ (y * 91)) as u8, x as u8, y as u8]));
     let formats = [("png", ImageFormat::Png), ("jpg", ImageFormat::Jpeg), ("webp", ImageFormat::WebP)];
     for (ending, format) in formats {
         let name = format!("train/cat/0.{ending}");

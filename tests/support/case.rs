@@ -149,9 +149,12 @@ pub struct Setup {
     scalars: Scalars,
 }
 
+/// Builds the op under test on its leaves; returns the values to look at.
+pub type Build<'a> = &'a dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>>;
+
 impl Setup {
     /// Builds the graph of `case`.
-    pub fn new(case: &Case, build: &dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>>) -> Self {
+    pub fn new(case: &Case, build: Build<'_>) -> Self {
         let mut setup = Self {
             graph: Graph::new(),
             leaves: Vec::new(),

@@ -10,7 +10,7 @@ use vitrine::graph::machine::Machine;
 use vitrine::graph::{Cost, Graph, Io, Node, Op, Real, Region, Shape, Value};
 use vitrine::ops::elementwise;
 
-use super::case::{Case, Setup, Tensor};
+use super::case::{Build, Case, Setup, Tensor};
 use super::check::check_kernel;
 use super::origin::FromCpu64;
 
@@ -58,7 +58,7 @@ fn weighted_sum<T: Real>(_op: &WeightedSum, io: &mut Io<'_, T>) {
 }
 
 /// The case with a weight for each output appended to its inputs.
-fn weighted(case: &Case, build: &dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>>) -> (Case, usize) {
+fn weighted(case: &Case, build: Build<'_>) -> (Case, usize) {
     let output_sides = Setup::new(case, build).output_sides;
     let mut weighted = case.clone();
     for (ix, sides) in output_sides.iter().enumerate() {
@@ -69,7 +69,7 @@ fn weighted(case: &Case, build: &dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Valu
 
 /// The outputs of `build`, their loss, and (asked for) the gradients of all inputs.
 struct Loss<'a> {
-    build: &'a dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>>,
+    build: Build<'a>,
     num_inputs: usize,
     num_outputs: usize,
 }
