@@ -9,8 +9,11 @@ use vitrine::ops::matmul::Form;
 use vitrine::train::device::Device;
 use vitrine::train::session::DeviceChoice;
 
+use super::selftest::{self, Finding};
 use super::{output, products};
 
+/// Exit code when a kernel is wrong.
+const WRONG_KERNEL: u8 = 1;
 /// Seconds of each speed check; a rate settles within twice of it.
 const SPEED_SECS: f64 = 0.7;
 /// Side of the matrices of the speed check: large enough for full speed, small enough for a
@@ -51,6 +54,7 @@ struct Adapter {
     driver: String,
     /// None: it cannot be opened, and `trouble` says why.
     open: Option<Opened>,
+    kernels: Vec<Finding>,
     trouble: Option<String>,
 }
 
@@ -79,7 +83,7 @@ pub fn run(args: &DoctorArgs) -> Result<u8> {
     let infos = device::adapters();
     let opened: Vec<_> = infos.iter().map(|info| (info, Gpu::open(Some(&info.name)))).collect();
     let (chosen, why) = Device::open(DeviceChoice::Auto, None)?;
-    let adapters = opened.iter().map(|(info, gpu)| describe(info, gpu)).collect();
+    let adapters = opened.iter().map(|(info, gpu)| describe(info, gpu)).collect::<Result<_>>()?;
     let mut devices = vec![("cpu".to_string(), Device::Cpu)];
     devices.extend(opened.iter().filter_map(|(info, gpu)| Some((info.name.clone(), Device::Gpu(gpu.as_ref().ok()?.clone(), None)))));
     let findings = Findings {
@@ -93,10 +97,11 @@ pub fn run(args: &DoctorArgs) -> Result<u8> {
     } else {
         output::print(&findings.text())?
     }
-    Ok(0)
+    Ok(if findings.num_wrong() > 0 { WRONG_KERNEL } else { 0 })
 }
 
-fn describe(info: &wgpu::AdapterInfo, gpu: &Result<Gpu>) -> Adapter {
+fn describe(info: &wgpu::AdapterInfo, gpu: &Result<Gpu>) -> Result<Adapter> {
+    output::note(&format!("testing every kernel on {} …", info.name));
     let kind = match info.device_type {
         wgpu::DeviceType::DiscreteGpu => "discrete GPU",
         wgpu::DeviceType::IntegratedGpu => "integrated GPU",
@@ -104,14 +109,15 @@ fn describe(info: &wgpu::AdapterInfo, gpu: &Result<Gpu>) -> Adapter {
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "of unknown kind",
     };
-    Adapter {
+    Ok(Adapter {
         name: info.name.clone(),
         backend: info.backend.to_string(),
         kind: kind.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         open: gpu.as_ref().ok().map(Opened::new),
+        kernels: gpu.as_ref().map_or_else(|_| Ok(Vec::new()), selftest::check)?,
         trouble: gpu.as_ref().err().map(ToString::to_string),
-    }
+    })
 }
 
 impl Opened {
@@ -139,6 +145,10 @@ fn speed(name: &str, device: &Device) -> Result<Speed> {
 }
 
 impl Findings {
+    fn num_wrong(&self) -> usize {
+        self.adapters.iter().flat_map(|adapter| &adapter.kernels).filter(|finding| finding.trouble.is_some()).count()
+    }
+
     fn text(&self) -> String {
         let mut lines = vec![format!("processor     {} threads", self.cpu_threads)];
         if self.adapters.is_empty() {
@@ -147,13 +157,33 @@ impl Findings {
         for adapter in &self.adapters {
             lines.push(format!("adapter       {} ({}, {}; {})", adapter.name, adapter.backend, adapter.kind, adapter.driver));
             lines.extend(adapter.details().into_iter().map(|(title, row)| format!("  {title:<12}{row}")));
+            lines.extend(kernel_table(&adapter.kernels));
         }
         lines.push(format!("--device auto {}", self.auto));
         for Speed { device, gflop_per_sec } in &self.speed {
             lines.push(format!("speed         {gflop_per_sec:.1} GFLOP/s on {device}, product of {SPEED_SIDE}×{SPEED_SIDE} matrices"));
         }
+        match self.num_wrong() {
+            0 => {}
+            count => lines.push(format!("{count} kernels are wrong: please report this; --device cpu does without them")),
+        }
         lines.join("\n") + "\n"
     }
+}
+
+/// A line for each kernel, with its largest error in each tier.
+fn kernel_table(findings: &[Finding]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for kernel in findings.chunk_by(|a, b| a.kernel == b.kernel) {
+        let column = |finding: &Finding| match &finding.trouble {
+            None => format!("{} right, error {:.0e}", finding.tier, finding.error),
+            Some(_) => format!("{} WRONG", finding.tier),
+        };
+        let columns: Vec<String> = kernel.iter().map(|finding| format!("{:<24}", column(finding))).collect();
+        lines.push(format!("  {:<28}{}", kernel[0].kernel, columns.join("")).trim_end().to_string());
+        lines.extend(kernel.iter().filter_map(|finding| Some(format!("    {}: {}", finding.tier, finding.trouble.as_ref()?))));
+    }
+    lines
 }
 
 impl Adapter {

@@ -23,6 +23,8 @@ mod products;
 mod progress;
 /// `runs`.
 mod runs;
+/// Every kernel on an adapter against the processor.
+mod selftest;
 /// The end of a training on stdout.
 mod summary;
 /// `trace`.
@@ -64,7 +66,7 @@ enum Verb {
     Runs(runs::RunsArgs),
     /// List the presets, or print one as TOML
     Presets(presets::PresetsArgs),
-    /// What this machine can compute on: adapters, limits, speed
+    /// What this machine can compute on: adapters, limits, kernels, speed
     Doctor(doctor::DoctorArgs),
     /// Measure training steps and matrix products
     Bench(bench::BenchArgs),

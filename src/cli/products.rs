@@ -49,13 +49,14 @@ pub fn planned_gflops(device: &Device, op: &MatMul, secs: f64) -> Result<f64> {
     let factors = Factors::new(op);
     let lens = [factors.a.len(), factors.b.len(), factors.y.len()];
     let regions: Vec<(Region, usize)> = PLACES.into_iter().zip(lens).collect();
-    let mut machine = device.machine(&regions)?;
     let mut graph = Graph::new();
     let [a_shape, b_shape] = shapes(op);
     let a = graph.leaf(Place::new(PLACES[0], 0), a_shape);
     let b = graph.leaf(Place::new(PLACES[1], 0), b_shape);
     let y = graph.push_one(*op, &[a, b])?;
     graph.store(y, Place::new(PLACES[2], 0));
+    device.tune(&graph)?;
+    let mut machine = device.machine(&regions)?;
     let plan = machine.load(Plan::new("product", &graph, &machine.layout())?)?;
     machine.upload(Place::new(PLACES[0], 0), &factors.a)?;
     machine.upload(Place::new(PLACES[1], 0), &factors.b)?;

@@ -13,8 +13,10 @@ use super::output;
 const LINE_SECS: f64 = 5.0;
 /// Redraws of the bar a second: enough to look alive, too few to cost anything.
 const REDRAWS_HZ: u8 = 5;
-/// Weight of the past in the running means of loss and accuracy: some twenty steps.
-const MEAN_DECAY: f64 = 0.95;
+/// Least weight of the newest number in a running mean: it looks back some twenty steps.
+const NEWEST_FRAC: f64 = 0.05;
+/// The bar above, the numbers below: together they would not fit 80 columns.
+const TEMPLATE: &str = "{bar:30} {prefix}\n{wide_msg}";
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub struct Progress {
     goal: u64,
     loss: RunningMean,
     accuracy: RunningMean,
+    speed: RunningMean,
     /// Time and number of the first step shown.
     origin: Option<(f64, u64)>,
     next_line_secs: f64,
@@ -68,6 +71,7 @@ impl Progress {
             goal: 0,
             loss: RunningMean::default(),
             accuracy: RunningMean::default(),
+            speed: RunningMean::default(),
             origin: None,
             next_line_secs: 0.0,
         }
@@ -116,7 +120,7 @@ impl Progress {
         self.voice.say(&format!("{name}: {} parameters, {steps}, {steps_per_epoch} an epoch, on {device}", grouped(*params)));
         self.next_line_secs = now_secs() + LINE_SECS;
         if let Some(bar) = &self.voice.bar {
-            bar.set_style(ProgressStyle::with_template("{bar:24} {wide_msg}").expect("the template is well formed"));
+            bar.set_style(ProgressStyle::with_template(TEMPLATE).expect("the template is well formed"));
             bar.set_length(self.goal);
             bar.set_position(started.step);
         }
@@ -126,39 +130,40 @@ impl Progress {
         let now = now_secs();
         let origin = *self.origin.get_or_insert((now, stat.step));
         self.loss.take(stat.loss);
+        self.speed.take(stat.images_per_sec);
         if let Some(accuracy) = stat.accuracy {
             self.accuracy.take(accuracy);
         }
         match &self.voice.bar {
             Some(bar) => {
                 bar.set_position(stat.step);
-                bar.set_message(self.step_line(stat, now, origin));
+                bar.set_prefix(self.place(stat, now, origin));
+                bar.set_message(self.numbers(stat));
             }
             None if now >= self.next_line_secs => {
-                self.voice.say(&self.step_line(stat, now, origin));
+                self.voice.say(&format!("{}  {}", self.place(stat, now, origin), self.numbers(stat)));
                 self.next_line_secs = now + LINE_SECS;
             }
             None => {}
         }
     }
 
-    fn step_line(&self, stat: &StepStat, now: f64, origin: (f64, u64)) -> String {
-        let mut parts = vec![
-            format!("step {}/{}", stat.step, self.goal),
-            format!("epoch {:.1}", stat.epoch),
-            format!("{:.0} images/s", stat.images_per_sec),
-            format!("loss {}", self.loss.text(short)),
-        ];
-        if self.accuracy.value.is_some() {
-            parts.push(format!("accuracy {}", self.accuracy.text(|share| format!("{:.1} %", 100.0 * share))));
+    /// How far it is, and how long it will take.
+    fn place(&self, stat: &StepStat, now: f64, (first_secs, first_step): (f64, u64)) -> String {
+        let place = format!("step {}/{}  epoch {:.1}", stat.step, self.goal, stat.epoch);
+        if stat.step == first_step {
+            return place;
         }
-        parts.push(format!("lr {}", short(stat.lr)));
-        let (first_secs, first_step) = origin;
-        if stat.step > first_step {
-            let secs_per_step = (now - first_secs) / (stat.step - first_step) as f64;
-            parts.push(format!("{} left", duration(secs_per_step * self.goal.saturating_sub(stat.step) as f64)));
-        }
-        parts.join("  ")
+        let secs_per_step = (now - first_secs) / (stat.step - first_step) as f64;
+        let left_secs = secs_per_step * self.goal.saturating_sub(stat.step) as f64;
+        format!("{place}  {} left", duration(left_secs))
+    }
+
+    fn numbers(&self, stat: &StepStat) -> String {
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        let (speed, loss) = (self.speed.text(|speed| format!("{speed:.0}")), self.loss.text(short));
+        let accuracy = self.accuracy.text(percent);
+        format!("{speed} images/s  loss {loss}  accuracy {accuracy}  lr {}", short(stat.lr))
     }
 }
 
@@ -166,14 +171,18 @@ impl Progress {
 #[derive(Debug, Default)]
 struct RunningMean {
     value: Option<f64>,
+    count: u32,
 }
 
 impl RunningMean {
     fn take(&mut self, value: f64) {
-        let decayed = |mean: f64| MEAN_DECAY * mean + (1.0 - MEAN_DECAY) * value;
-        // A number that is not finite is shown as it is, and the mean starts anew after it.
-        let is_finite = number::is_finite(value) && self.value.is_some_and(number::is_finite);
-        self.value = Some(if is_finite { self.value.map_or(value, decayed) } else { value });
+        self.count += 1;
+        let newest_frac = f64::max(1.0 / f64::from(self.count), NEWEST_FRAC);
+        self.value = Some(match self.value {
+            Some(mean) if number::is_finite(mean) && number::is_finite(value) => mean + newest_frac * (value - mean),
+            // A number that is not finite is shown as it is, and the mean starts anew after it.
+            _ => value,
+        });
     }
 
     fn text(&self, format: impl Fn(f64) -> String) -> String {

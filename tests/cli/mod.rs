@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod listing;
+mod training;
 mod usage;
 
 use std::path::Path;
@@ -14,15 +15,21 @@ pub struct Answer {
     pub stderr: String,
 }
 
-/// Runs `vitrine` with these arguments in `folder`, without the caller's `VITRINE_` variables.
-pub fn vitrine_in(folder: &Path, arguments: &[&str]) -> Answer {
+/// `vitrine` with these arguments in `folder`, without the caller's `VITRINE_` variables.
+pub fn command_in(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("VITRINE_") {
             command.env_remove(name);
         }
     }
-    let output = command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().expect("the binary starts");
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Runs `vitrine` with these arguments in `folder`.
+pub fn vitrine_in(folder: &Path, arguments: &[&str]) -> Answer {
+    let output = command_in(folder, arguments).output().expect("the binary starts");
     let text = |bytes| String::from_utf8(bytes).expect("the binary writes UTF-8");
     Answer { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -1,0 +1,229 @@
+//! `doctor`'s self-test: every kernel of a training step, alone, on an adapter against the processor.
+//!
+//! The kernels are those of small models that differ in stem, feed-forward part and update rule,
+//! before and after fusion. Each runs on noise, in both tiers; outputs are NaN before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use vitrine::config::{Experiment, Sources, load};
+use vitrine::error::{Error, Result};
+use vitrine::gpu::Gpu;
+use vitrine::graph::fuse::fuse;
+use vitrine::graph::graph::{Node, Source as Origin};
+use vitrine::graph::launch::Tier;
+use vitrine::graph::plan::Plan;
+use vitrine::graph::{Graph, Op, Place, Region, Scalars, Shape};
+use vitrine::model::parameters::Source;
+use vitrine::rng::{Draws, Stream};
+use vitrine::train::device::Device;
+use vitrine::train::graphs::Graphs;
+use vitrine::train::step;
+
+/// Both sides sum a few hundred numbers in f32, in another order: errors near 1e-6 are right, and a
+/// wrong kernel is off by the size of its values.
+const TOLERANCE: f64 = 1e-4;
+/// Values begin at multiples of so many words: WebGPU's 256 bytes.
+const ALIGN: usize = 64;
+/// Images of a step and of a pass: two passes, so that gradients accumulate.
+const BATCH: [usize; 2] = [8, 4];
+/// Where inputs that are only read lie; everything written has a region of its own, since a
+/// dispatch may not read and write one buffer.
+const READ: Region = Region::Params;
+
+/// What all models of the test share.
+const SMALL: [&str; 6] = ["model.image_size=16", "model.dim=32", "model.depth=2", "model.heads=2", "model.drop_path=0.1", "probe.images=4"];
+/// Models that together hold every kernel.
+const MODELS: [&[&str]; 3] = [
+    &["model.stem=3Conv+3BN+3ReLU+1Proj", "model.strides=2,1,1,2", "model.stem_kernels=7,3,3,2", "model.stem_width=8", "train.ema=0.9"],
+    &["model.stem=1Proj+1BN+1ReLU", "model.strides=4", "model.ffn=conv1d-bn-gelu", "optim.kind=sgd", "optim.sam_rho=0.05"],
+    &["model.stem=1Proj+1ReLU", "model.strides=4", "model.ffn=mlp-relu", "optim.sam_rho=0.05", "optim.sam_adaptive=true"],
+];
+
+/// How one kernel did on one tier.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// Family and entry: `attention.forward`.
+    pub kernel: &'static str,
+    /// `T0` or `T1`.
+    pub tier: &'static str,
+    /// Sizes and variants tried.
+    pub cases: usize,
+    /// The largest error over the size of the values.
+    pub error: f64,
+    /// What went wrong, if anything.
+    pub trouble: Option<String>,
+}
+
+/// Tests every kernel on an adapter, in both tiers.
+pub fn check(gpu: &Gpu) -> Result<Vec<Finding>> {
+    let cases = cases()?;
+    let mut findings = BTreeMap::new();
+    for case in &cases {
+        let expected = case.run(&Device::Cpu)?;
+        for (tier, name) in [(Tier::Plain, "T0"), (Tier::Tiled, "T1")] {
+            let kernel = case.op.name();
+            let finding = findings.entry((kernel, name)).or_insert(Finding { kernel, tier: name, cases: 0, error: 0.0, trouble: None });
+            finding.cases += 1;
+            match case.run(&Device::Gpu(gpu.clone(), Some(tier))).and_then(|found| compare(&found, &expected)) {
+                Ok(error) => finding.error = finding.error.max(error),
+                Err(error) => finding.trouble = Some(format!("{error} ({:?})", case.op)),
+            }
+        }
+    }
+    Ok(findings.into_values().collect())
+}
+
+/// One op with the shapes and the origin of its inputs.
+struct Case {
+    op: Arc<dyn Op>,
+    inputs: Vec<Input>,
+}
+
+struct Input {
+    shape: Shape,
+    /// Where it lies in a training step, if it outlives one.
+    region: Option<Region>,
+}
+
+/// Every distinct op of the models, alone and with what is folded into it.
+fn cases() -> Result<Vec<Case>> {
+    let mut cases = BTreeMap::new();
+    for sets in MODELS {
+        for graph in graphs(&experiment(sets)?)? {
+            let fused = fuse(&graph);
+            let nodes = graph.nodes.iter().map(|node| (&graph, node)).chain(fused.nodes.iter().map(|node| (&fused, node)));
+            for (graph, node) in nodes {
+                let case = Case::new(graph, node);
+                let shapes: Vec<&Shape> = case.inputs.iter().map(|input| &input.shape).collect();
+                cases.entry(format!("{:?} {shapes:?}", case.op)).or_insert(case);
+            }
+        }
+    }
+    Ok(cases.into_values().collect())
+}
+
+fn experiment(sets: &[&str]) -> Result<Experiment> {
+    let [batch, micro_batch] = BATCH;
+    let batches = [format!("train.batch={batch}"), format!("train.micro_batch={micro_batch}")];
+    let sets = SMALL.iter().chain(sets).map(ToString::to_string).chain(batches).collect();
+    Ok(load(&Sources { sets, ..Sources::default() })?.experiment)
+}
+
+fn graphs(experiment: &Experiment) -> Result<Vec<Graph>> {
+    let (estimate, parameters) = step::estimate(experiment, &Device::Cpu)?;
+    let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
+    let mut all = vec![graphs.micro()?, graphs.accumulate()?, graphs.update()?, graphs.evaluate(Source::Trained)?, graphs.probe()?];
+    if experiment.optim.sam_rho > 0.0 {
+        all.push(graphs.ascend()?);
+    }
+    Ok(all)
+}
+
+impl Case {
+    fn new(graph: &Graph, node: &Node) -> Self {
+        let inputs = node.inputs.iter().map(|value| {
+            let info = &graph.values[value.0];
+            let region = if let Origin::Leaf(place) = info.source { Some(place.region) } else { None };
+            Input { shape: info.shape.clone(), region }
+        });
+        Self { op: node.op.clone(), inputs: inputs.collect() }
+    }
+
+    /// Everything the op writes on `device`.
+    fn run(&self, device: &Device) -> Result<Vec<f32>> {
+        let mut graph = Graph::new();
+        let mut lens = BTreeMap::new();
+        let mut take = |region: Region, len: usize| {
+            let end = lens.entry(region).or_insert(0);
+            let place = Place::new(region, *end);
+            *end += len.next_multiple_of(ALIGN);
+            place
+        };
+        let in_place = self.op.in_place();
+        let mut own_regions = Region::ALL.into_iter().filter(|region| *region != READ);
+        let mut own_region = || own_regions.next().expect("there are more regions than ports");
+        let mut leaves = Vec::new();
+        let mut uploads = Vec::new();
+        let mut results = Vec::new();
+        for (port, input) in self.inputs.iter().enumerate() {
+            let is_updated = in_place.iter().any(|(_, input)| *input == port);
+            let place = take(if is_updated { own_region() } else { READ }, input.shape.len());
+            leaves.push(graph.leaf(place, input.shape.clone()));
+            uploads.push((place, input.noise(port as u32)));
+            if is_updated {
+                results.push((place, input.shape.len()));
+            }
+        }
+        for (port, output) in graph.push_shared(self.op.clone(), &leaves)?.into_iter().enumerate() {
+            if !in_place.iter().any(|(output, _)| *output == port) {
+                let len = graph.shape(output).len();
+                let place = take(own_region(), len);
+                graph.store(output, place);
+                uploads.push((place, vec![f32::NAN; len]));
+                results.push((place, len));
+            }
+        }
+        let mut machine = device.machine(&lens.into_iter().collect::<Vec<_>>())?;
+        let plan = machine.load(Plan::new(self.op.name(), &graph, &machine.layout())?)?;
+        uploads.iter().try_for_each(|(place, words)| machine.upload(*place, words))?;
+        machine.run(plan, &scalars())?;
+        let read: Vec<Vec<f32>> = results.into_iter().map(|(place, len)| machine.download(place, len)).collect::<Result<_>>()?;
+        Ok(read.concat())
+    }
+}
+
+impl Input {
+    /// Noise that the op can meet there: variances and targets are not negative.
+    fn noise(&self, port: u32) -> Vec<f32> {
+        let mut draws = Draws::new(0, Stream::Synthetic, 0, port << 16);
+        let low = match self.region {
+            // Norm, clip factor and two flags that are down.
+            Some(Region::Norm) => return vec![2.0, 0.5, 0.0, 0.0],
+            Some(Region::Variance | Region::Stats | Region::EmaStats | Region::Targets) => 0.1,
+            _ => -1.0,
+        };
+        (0..self.shape.len()).map(|_| draws.next_between(low, 1.0)).collect()
+    }
+}
+
+/// Numbers of a step in the middle of a training, none of them 0 or 1 where that hides a factor.
+fn scalars() -> Scalars {
+    Scalars {
+        seed: 7,
+        step: 3,
+        report: 1,
+        lr: 0.01,
+        weight_decay: 0.05,
+        bias_correction1: 0.3,
+        bias_correction2: 0.03,
+        bn_momentum: 0.1,
+        clip_norm: 1.5,
+        loss_scale: 0.5,
+        sam_rho: 0.05,
+        ema_decay: 0.9,
+        valid: BATCH[1] as f32,
+        ..Scalars::default()
+    }
+}
+
+/// The largest difference over the size of the values; an error above the tolerance.
+fn compare(found: &[f32], expected: &[f32]) -> Result<f64> {
+    let mean_square = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / expected.len() as f64;
+    let size = mean_square.sqrt();
+    let mut worst = 0.0;
+    for (ix, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let (found, expected) = (f64::from(*found), f64::from(*expected));
+        let (distance, scale) = ((found - expected).abs(), expected.abs() + size);
+        // Written so that a NaN on either side is refused.
+        let is_close = distance <= TOLERANCE * scale;
+        if !is_close {
+            return Err(Error::Internal(format!("word {ix} is {found:e} where the processor has {expected:e}")));
+        }
+        if distance > 0.0 {
+            worst = f64::max(worst, distance / scale);
+        }
+    }
+    Ok(worst)
+}
