@@ -4,6 +4,7 @@ mod augment;
 mod cli;
 mod config;
 mod data;
+mod graph;
 mod metric;
 mod gpu;
 mod ops;

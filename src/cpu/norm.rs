@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::rows::{vectorised, with_scratch};
+use crate::graph::place::SLOT_LEN;
 use crate::graph::{Io, Real};
-use crate::metric::record::SLOT_LEN;
 use crate::optim::norm::Norm;
 
 /// Elements of one task.

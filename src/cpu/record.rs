@@ -1,8 +1,9 @@
 //! Loss and accuracy of a batch: definition.
 
 use super::rows::with_scratch;
+use crate::graph::place::SLOT_LEN;
 use crate::graph::{Io, Real};
-use crate::metric::record::{Record, SLOT_LEN};
+use crate::metric::record::Record;
 
 /// Adds the batch to its slot.
 pub fn batch<T: Real>(op: &Record, io: &mut Io<'_, T>) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::graph::{Graph, Node, Source, Value};
 use super::op::Op;
+use super::place::Place;
 
 /// The same computation with fewer nodes.
 pub fn fuse(graph: &Graph) -> Graph {
@@ -48,13 +49,36 @@ fn find_fusion(graph: &Graph, node_ix: usize) -> Option<Fusion> {
         return None;
     }
     let early_use = node.outputs[1..].iter().any(|other| uses(*other).next().is_some_and(|first| first <= consumer));
-    if early_use {
+    if early_use || is_overwritten(graph, node_ix, consumer) {
         return None;
     }
     let port = consumer_node.inputs.iter().position(|input| *input == output)?;
     let keep = uses(output).count() > 1 || graph.stores.iter().any(|(stored, _)| *stored == output);
     let op = node.op.absorb(consumer_node.op.as_ref(), port, keep)?;
     Some(Fusion { consumer, port, keep, op })
+}
+
+/// Whether a node between `node_ix` and `consumer` writes persistent memory that the node reads, so
+/// that the node must not move.
+fn is_overwritten(graph: &Graph, node_ix: usize, consumer: usize) -> bool {
+    let reads: Vec<(Place, usize)> = graph.nodes[node_ix].inputs.iter().filter_map(|input| persistent(graph, *input)).collect();
+    let between = &graph.nodes[node_ix + 1..consumer];
+    let mut written = between.iter().flat_map(|node| node.op.in_place().iter().map(|(_, port)| node.inputs[*port]));
+    written.any(|value| {
+        let Some((place, len)) = persistent(graph, value) else { return false };
+        reads.iter().any(|(read, read_len)| {
+            read.region == place.region && read.offset < place.offset + len && place.offset < read.offset + read_len
+        })
+    })
+}
+
+/// Where a value lies, when that is known before planning, and its words.
+fn persistent(graph: &Graph, value: Value) -> Option<(Place, usize)> {
+    let info = &graph.values[value.0];
+    match info.source {
+        Source::Leaf(place) => Some((place, info.shape.len())),
+        Source::Node { .. } => None,
+    }
 }
 
 fn apply(graph: &mut Graph, node_ix: usize, fusion: Fusion) {

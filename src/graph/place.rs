@@ -1,5 +1,10 @@
 //! Regions: named memory that outlives a step. Everything else lives in the plan's arenas.
 
+/// Words of one slot of [`Region::Ring`].
+pub const SLOT_LEN: usize = 8;
+/// Steps the ring holds before the oldest is overwritten.
+pub const SLOTS: usize = 64;
+
 /// A stretch of persistent device memory, in 4-byte words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Region {
@@ -27,7 +32,7 @@ pub enum Region {
     Targets,
     /// Logits of one micro-batch, [B, K].
     Logits,
-    /// Numbers of recent steps, [`crate::metric::record::SLOTS`] slots of [`crate::metric::record::SLOT_LEN`] words.
+    /// Numbers of recent steps: [`SLOTS`] slots of [`SLOT_LEN`] words.
     Ring,
     /// Sums over an evaluation, same layout as one slot of the ring.
     Totals,

@@ -15,12 +15,8 @@
 use crate::defined_by;
 use crate::error::Result;
 use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::place::SLOT_LEN;
 use crate::graph::{Cost, Graph, Op, Shape, Value};
-
-/// Words of a slot.
-pub const SLOT_LEN: usize = 8;
-/// Steps the ring holds before the oldest is overwritten.
-pub const SLOTS: usize = 64;
 
 const WORKGROUP: usize = 64;
 

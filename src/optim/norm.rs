@@ -15,8 +15,8 @@ use super::WORKGROUP;
 use crate::defined_by;
 use crate::error::Result;
 use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::place::SLOT_LEN;
 use crate::graph::{Cost, Graph, Op, Shape, Value};
-use crate::metric::record::SLOT_LEN;
 
 /// Words of [`crate::graph::Region::Norm`].
 pub const NORM_LEN: usize = 4;

@@ -3,8 +3,9 @@
 use crate::config::Experiment;
 use crate::error::Result;
 use crate::graph::adjoint::differentiate;
+use crate::graph::place::{SLOT_LEN, SLOTS};
 use crate::graph::{Graph, Place, Region, Value};
-use crate::metric::record::{SLOT_LEN, SLOTS, record};
+use crate::metric::record::record;
 use crate::metric::similarity::similarity;
 use crate::model::parameters::{ALIGN, Parameters, Source};
 use crate::model::vit::{self, Mode};

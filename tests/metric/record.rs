@@ -3,8 +3,9 @@
 use vitrine::error::Result;
 use vitrine::gpu::GpuMachine;
 use vitrine::graph::launch::Tier;
+use vitrine::graph::place::{SLOT_LEN, SLOTS};
 use vitrine::graph::{Graph, Scalars, Value};
-use vitrine::metric::record::{SLOT_LEN, SLOTS, record};
+use vitrine::metric::record::record;
 
 use crate::support::adapter::adapter;
 use crate::support::case::Setup;

@@ -3,9 +3,9 @@
 use vitrine::gpu::GpuMachine;
 use vitrine::graph::launch::Tier;
 use vitrine::graph::machine::Machine;
+use vitrine::graph::place::SLOT_LEN;
 use vitrine::graph::plan::Plan;
 use vitrine::graph::{Graph, Place, Region, Scalars};
-use vitrine::metric::record::SLOT_LEN;
 use vitrine::optim::norm::Norm;
 
 use super::{LEN, Runner, assert_close};

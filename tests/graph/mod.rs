@@ -1,0 +1,6 @@
+//! The step as a value: memory, fusion, differentiation, the plan of a whole model.
+
+mod adjoint;
+mod fusion;
+mod memory;
+mod plan;

@@ -1,0 +1,59 @@
+//! One kernel, four files, one name: shader, graph side, definition, test.
+
+use std::collections::BTreeSet;
+
+use super::sources::sources;
+
+/// Folders of kernels, under `shaders/`, `src/` and `tests/`.
+const FAMILIES: [&str; 3] = ["ops", "optim", "metric"];
+
+/// `a/b/NAME.ext` → NAME, for files directly in a folder.
+fn names(folder: &str, extension: &str) -> BTreeSet<String> {
+    let name = |path: &str| path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(extension)?.strip_suffix('.').map(str::to_string);
+    sources(folder, extension).iter().filter_map(|source| name(&source.path)).filter(|name| !name.contains('/') && name != "mod").collect()
+}
+
+/// Names in one of the folders that lack a sibling in another. The definitions of all families lie
+/// in one folder, among files of other kinds, so they are looked up only.
+fn missing_siblings(family: &str, [shaders, graph_sides, definitions, tests]: [&BTreeSet<String>; 4]) -> Vec<String> {
+    let mut missing = Vec::new();
+    let all: BTreeSet<&String> = shaders.iter().chain(graph_sides).chain(tests).collect();
+    for name in all {
+        let siblings = [
+            (shaders, format!("shaders/{family}/{name}.wgsl")),
+            (graph_sides, format!("src/{family}/{name}.rs")),
+            (definitions, format!("src/cpu/{name}.rs")),
+            (tests, format!("tests/{family}/{name}.rs")),
+        ];
+        missing.extend(siblings.into_iter().filter(|(found, _)| !found.contains(name)).map(|(_, path)| path));
+    }
+    missing
+}
+
+#[test]
+fn every_kernel_has_its_four_files() {
+    let definitions = names("src/cpu", "rs");
+    let missing: Vec<String> = FAMILIES
+        .iter()
+        .flat_map(|family| {
+            let [shaders, graph_sides, tests] = [("shaders", "wgsl"), ("src", "rs"), ("tests", "rs")]
+                .map(|(folder, extension)| names(&format!("{folder}/{family}"), extension));
+            missing_siblings(family, [&shaders, &graph_sides, &definitions, &tests])
+        })
+        .collect();
+    assert!(missing.is_empty(), "kernels without a file of their name:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn each_missing_file_is_found() {
+    let full: BTreeSet<String> = ["bias".to_string()].into();
+    let empty = BTreeSet::new();
+    for absent in 0..4 {
+        let mut folders = [&full; 4];
+        folders[absent] = &empty;
+        let missing = missing_siblings("ops", folders);
+        assert_eq!(missing.len(), 1, "{missing:?}");
+        assert!(missing[0].contains("bias."), "{missing:?}");
+    }
+    assert!(missing_siblings("ops", [&full; 4]).is_empty());
+}
