@@ -111,7 +111,9 @@ impl ModelArgs {
     fn experiment(&self) -> Result<Experiment> {
         let mut flags = vec![("data.kind", "bench", "random".to_string())];
         flags.extend(self.batch.map(|batch| ("train.batch", "--batch", batch.to_string())));
-        let sources = Sources { preset: Some(&self.preset), sets: self.sets.clone(), flags, ..Sources::default() };
+        // A preset's micro-batch belongs to its own batch; one that is asked for stays.
+        let sets = self.batch.iter().map(|_| "train.micro_batch=0".to_string()).chain(self.sets.clone()).collect();
+        let sources = Sources { preset: Some(&self.preset), sets, flags, ..Sources::default() };
         Ok(load(&sources)?.experiment)
     }
 }

@@ -113,6 +113,17 @@ fn ctrl_c_writes_a_checkpoint_and_exits_130() {
 }
 
 #[test]
+fn bench_takes_every_preset_at_any_batch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let small = ["--set", "model.image_size=32", "--set", "model.depth=1", "--seconds", "0.01", "--json"];
+    for preset in ["demo", "deit-small", "deit-small-conv"] {
+        let arguments = [&["bench", "step", "--preset", preset, "--batch", "2", "--device", "cpu"][..], &small].concat();
+        let report: Value = serde_json::from_str(&vitrine_in(folder.path(), &arguments).done()).expect("one JSON object");
+        assert_eq!((&report["batch"], &report["micro_batch"]), (&2.into(), &2.into()), "{preset}");
+    }
+}
+
+#[test]
 fn bench_reports_a_step_as_json() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let arguments = ["bench", "step", "--preset", "bench-64x4", "--batch", "2", "--device", "cpu", "--seconds", "0.01", "--json"];
