@@ -43,7 +43,10 @@ fn live_spans_never_overlap() {
             let len = draw.next_below(1000) as usize;
             let forbidden: Vec<usize> = (0..packer.arena_lens().len()).filter(|_| draw.next_below(4) == 0).collect();
             let span = packer.allocate(len, &forbidden);
-            assert!(span.len >= len.max(1) && span.len < len.max(1) + ALIGN && span.offset % ALIGN == 0, "seed {seed}: {span:?} for {len}");
+            assert!(
+                span.len >= len.max(1) && span.len < len.max(1) + ALIGN && span.offset.is_multiple_of(ALIGN),
+                "seed {seed}: {span:?} for {len}"
+            );
             assert!(!forbidden.contains(&span.arena), "seed {seed}: {span:?} lies in one of {forbidden:?}");
             assert!(span.offset + span.len <= packer.arena_lens()[span.arena], "seed {seed}: {span:?} lies outside its arena");
             live.push(span);
