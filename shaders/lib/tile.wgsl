@@ -36,3 +36,20 @@ fn multiply_tiles(lane: u32) {
         }
     }
 }
+
+// Tiles are filled in blocks of four by four; neighbouring invocations read along the contiguous
+// side. Beyond the matrix, and beyond `k_end`, the tiles hold zero.
+const OUTSIDE = 0xFFFFFFFFu;
+
+// Where a block lies in a tile of `sides4` blocks along m or n, in blocks: (m or n, k).
+fn block_corner(block: u32, sides4: u32, along_k: bool) -> vec2<u32> {
+    const k4 = GROUP_K / 4u;
+    return select(vec2<u32>(block % sides4, block / sides4), vec2<u32>(block / k4, block % k4), along_k);
+}
+
+// Word of vector `step` of the block at (m or n, k), in a factor of `sides` × `k_len`.
+fn block_word(at: vec2<u32>, sides: u32, k_len: u32, k_end: u32, step: u32, along_k: bool) -> u32 {
+    let inside = select(at.x < sides && at.y + step < k_end, at.x + step < sides && at.y < k_end, along_k);
+    let word = select((at.y + step) * sides + at.x, (at.x + step) * k_len + at.y, along_k);
+    return select(OUTSIDE, word, inside);
+}

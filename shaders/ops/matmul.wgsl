@@ -35,13 +35,7 @@ struct Dims {
 @group(1) @binding(5) var<storage, read> b4: array<vec4<f32>>;
 
 // The product of one batch entry over a stretch of k.
-struct Part {
-    a_start: u32,
-    b_start: u32,
-    y_start: u32,
-    k_start: u32,
-    k_end: u32,
-}
+struct Part { a_start: u32, b_start: u32, y_start: u32, k_start: u32, k_end: u32 }
 
 fn part(z: u32) -> Part {
     let batch_ix = z % dims.batch;
@@ -50,11 +44,24 @@ fn part(z: u32) -> Part {
     return Part(batch_ix * dims.m * dims.k, batch_ix * dims.n * dims.k, z * dims.m * dims.n, k_start, k_end);
 }
 
-fn finish(ix: u32, column: u32, sum: f32) {
-    var value = sum;
-    if (BIAS) {
-        value += bias[column];
+fn bias_of(column: u32) -> f32 {
+    return bias[min(column, dims.n - 1u)];
+}
+
+// Sums start from the bias: it is read once a column. By whole vectors: some compilers leave longer
+// loops rolled, and the accumulator out of registers.
+fn start_from_bias(first_column: u32, column_step: u32) {
+    for (var j = 0u; BIAS && j < TILE_N4; j++) {
+        let column = first_column + j * column_step;
+        let start = vec4<f32>(bias_of(column), bias_of(column + 1u), bias_of(column + 2u), bias_of(column + 3u));
+        for (var i = 0u; i < TILE_M; i++) {
+            acc[i][j] = start;
+        }
     }
+}
+
+fn finish(ix: u32, sum: f32) {
+    var value = sum;
     if (KEEP) {
         pre[ix] = value;
     }
@@ -78,7 +85,7 @@ fn finish_tile(start: u32, first_row: u32, row_step: u32, first_column: u32, col
         for (var j = 0u; j < TILE_N; j++) {
             let column = first_column + (j / 4u) * column_step + j % 4u;
             if (row < dims.m && column < dims.n) {
-                finish(start + row * dims.n + column, column, acc[i][j / 4u][j % 4u]);
+                finish(start + row * dims.n + column, acc[i][j / 4u][j % 4u]);
             }
         }
     }
@@ -90,17 +97,21 @@ fn corner(tile: u32) -> vec2<u32> {
     return vec2<u32>((tile / across) * TILE_M, (tile % across) * TILE_N);
 }
 
-// Rows and columns beyond the matrix repeat its last ones; they are not written.
+// The last tiles reach back over their neighbours instead of over the edge: what they share is made
+// twice, in the same order, hence the same. Guards on every element would cost software adapters
+// seconds of compilation. Both sides must be as long as a tile.
 @compute @workgroup_size(WORKGROUP)
 fn plain(
     @builtin(global_invocation_id) global: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let at = corner(flat_index(global, groups, WORKGROUP));
-    if (at.x >= dims.m) {
+    let wanted = corner(flat_index(global, groups, WORKGROUP));
+    if (wanted.x >= dims.m) {
         return;
     }
+    let at = min(wanted, vec2<u32>(dims.m - TILE_M, dims.n - TILE_N));
+    start_from_bias(at.y, 4u);
     let piece = part(group.z);
     let whole = piece.k_end - (piece.k_end - piece.k_start) % 4u;
     for (var k = piece.k_start; k < whole; k += 4u) {
@@ -119,16 +130,21 @@ fn plain(
             step_tn(piece, at, k);
         }
     }
-    finish_tile(piece.y_start, at.x, 4u, at.y, 4u);
+    for (var i = 0u; i < TILE_M; i++) {
+        let start = piece.y_start + (at.x + i) * dims.n + at.y;
+        for (var j = 0u; j < TILE_N; j++) {
+            finish(start + j, acc[i][j / 4u][j % 4u]);
+        }
+    }
 }
 
 fn step_nt(piece: Part, at: vec2<u32>, k: u32) {
     var right: array<vec4<f32>, TILE_N>;
     for (var j = 0u; j < TILE_N; j++) {
-        right[j] = b4[(piece.b_start + min(at.y + j, dims.n - 1u) * dims.k + k) / 4u];
+        right[j] = b4[(piece.b_start + (at.y + j) * dims.k + k) / 4u];
     }
     for (var i = 0u; i < TILE_M; i++) {
-        let left = a4[(piece.a_start + min(at.x + i, dims.m - 1u) * dims.k + k) / 4u];
+        let left = a4[(piece.a_start + (at.x + i) * dims.k + k) / 4u];
         for (var j = 0u; j < TILE_N; j++) {
             acc[i][j / 4u][j % 4u] += dot(left, right[j]);
         }
@@ -138,11 +154,11 @@ fn step_nt(piece: Part, at: vec2<u32>, k: u32) {
 fn step_nn(piece: Part, at: vec2<u32>, k: u32) {
     var left: array<vec4<f32>, TILE_M>;
     for (var i = 0u; i < TILE_M; i++) {
-        left[i] = a4[(piece.a_start + min(at.x + i, dims.m - 1u) * dims.k + k) / 4u];
+        left[i] = a4[(piece.a_start + (at.x + i) * dims.k + k) / 4u];
     }
     for (var step = 0u; step < 4u; step++) {
         for (var j = 0u; j < TILE_N4; j++) {
-            let right = b4[(piece.b_start + (k + step) * dims.n + min(at.y + 4u * j, dims.n - 4u)) / 4u];
+            let right = b4[(piece.b_start + (k + step) * dims.n + at.y + 4u * j) / 4u];
             for (var i = 0u; i < TILE_M; i++) {
                 acc[i][j] = fma(vec4<f32>(left[i][step]), right, acc[i][j]);
             }
@@ -153,10 +169,10 @@ fn step_nn(piece: Part, at: vec2<u32>, k: u32) {
 fn step_tn(piece: Part, at: vec2<u32>, k: u32) {
     var left: array<vec4<f32>, TILE_M4>;
     for (var i4 = 0u; i4 < TILE_M4; i4++) {
-        left[i4] = a4[(piece.a_start + k * dims.m + min(at.x + 4u * i4, dims.m - 4u)) / 4u];
+        left[i4] = a4[(piece.a_start + k * dims.m + at.x + 4u * i4) / 4u];
     }
     for (var j = 0u; j < TILE_N4; j++) {
-        let right = b4[(piece.b_start + k * dims.n + min(at.y + 4u * j, dims.n - 4u)) / 4u];
+        let right = b4[(piece.b_start + k * dims.n + at.y + 4u * j) / 4u];
         for (var i = 0u; i < TILE_M; i++) {
             acc[i][j] = fma(vec4<f32>(left[i / 4u][i % 4u]), right, acc[i][j]);
         }
@@ -166,7 +182,8 @@ fn step_tn(piece: Part, at: vec2<u32>, k: u32) {
 @group(1) @binding(4) var<storage, read> a: array<f32>;
 @group(1) @binding(5) var<storage, read> b: array<f32>;
 
-// Sides that are no multiples of 4, float by float; both tiers.
+// Sides that are short or no multiples of 4, float by float; both tiers. Rows and columns beyond the
+// matrix repeat its last ones and are not written.
 @compute @workgroup_size(WORKGROUP)
 fn plain_ragged(
     @builtin(global_invocation_id) global: vec3<u32>,
@@ -177,6 +194,7 @@ fn plain_ragged(
     if (at.x >= dims.m) {
         return;
     }
+    start_from_bias(at.y, 4u);
     let piece = part(group.z);
     // Words from one row or column to the next, and from one k to the next.
     let a_strides = select(vec2<u32>(dims.k, 1u), vec2<u32>(1u, dims.m), FORM == 2u);
@@ -209,6 +227,8 @@ fn tiled(
     if (row >= dims.m) {
         return;
     }
+    let own_column = column + 4u * (lane % ACROSS);
+    start_from_bias(own_column, COLUMN_STEP);
     let piece = part(group.z);
     for (var k = piece.k_start; k < piece.k_end; k += GROUP_K) {
         for (var block = lane; block < GROUP_M4 * (GROUP_K / 4u); block += WORKGROUP) {
@@ -222,54 +242,42 @@ fn tiled(
         // The next round overwrites the tiles.
         workgroupBarrier();
     }
-    finish_tile(piece.y_start, row + 4u * (lane / ACROSS), ROW_STEP, column + 4u * (lane % ACROSS), COLUMN_STEP);
+    finish_tile(piece.y_start, row + 4u * (lane / ACROSS), ROW_STEP, own_column, COLUMN_STEP);
 }
 
-// Blocks are four by four; neighbouring invocations read along the contiguous side. Beyond the
-// matrix, and beyond the split, the tiles hold zero.
 fn fill_a(piece: Part, first_row: u32, first_k: u32, block: u32) {
-    let along_k = FORM != 2u;
-    let row4 = select(block % GROUP_M4, block / (GROUP_K / 4u), along_k);
-    let k4 = select(block / GROUP_M4, block % (GROUP_K / 4u), along_k);
-    let row = first_row + 4u * row4;
-    let k = first_k + 4u * k4;
+    const along_k = FORM != 2u;
+    let at = block_corner(block, GROUP_M4, along_k);
     var values = mat4x4<f32>();
     for (var step = 0u; step < 4u; step++) {
-        if (along_k && row + step < dims.m && k < piece.k_end) {
-            values[step] = a4[(piece.a_start + (row + step) * dims.k + k) / 4u];
-        }
-        if (!along_k && row < dims.m && k + step < piece.k_end) {
-            values[step] = a4[(piece.a_start + (k + step) * dims.m + row) / 4u];
+        let word = block_word(vec2<u32>(first_row, first_k) + 4u * at, dims.m, dims.k, piece.k_end, step, along_k);
+        if (word != OUTSIDE) {
+            values[step] = a4[(piece.a_start + word) / 4u];
         }
     }
     if (along_k) {
         values = transpose(values);
     }
     for (var step = 0u; step < 4u; step++) {
-        sh_a[(4u * k4 + step) * GROUP_M4 + row4] = values[step];
+        sh_a[(4u * at.y + step) * GROUP_M4 + at.x] = values[step];
     }
 }
 
 fn fill_b(piece: Part, first_column: u32, first_k: u32, block: u32) {
-    let along_k = FORM == 0u;
-    let column4 = select(block % GROUP_N4, block / (GROUP_K / 4u), along_k);
-    let k4 = select(block / GROUP_N4, block % (GROUP_K / 4u), along_k);
-    let column = first_column + 4u * column4;
-    let k = first_k + 4u * k4;
+    const along_k = FORM == 0u;
+    let at = block_corner(block, GROUP_N4, along_k);
     var values = mat4x4<f32>();
     for (var step = 0u; step < 4u; step++) {
-        if (along_k && column + step < dims.n && k < piece.k_end) {
-            values[step] = b4[(piece.b_start + (column + step) * dims.k + k) / 4u];
-        }
-        if (!along_k && column < dims.n && k + step < piece.k_end) {
-            values[step] = b4[(piece.b_start + (k + step) * dims.n + column) / 4u];
+        let word = block_word(vec2<u32>(first_column, first_k) + 4u * at, dims.n, dims.k, piece.k_end, step, along_k);
+        if (word != OUTSIDE) {
+            values[step] = b4[(piece.b_start + word) / 4u];
         }
     }
     if (along_k) {
         values = transpose(values);
     }
     for (var step = 0u; step < 4u; step++) {
-        sh_b[(4u * k4 + step) * GROUP_N4 + column4] = values[step];
+        sh_b[(4u * at.y + step) * GROUP_N4 + at.x] = values[step];
     }
 }
 
@@ -283,9 +291,9 @@ fn reduce(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgro
     if (ix >= len) {
         return;
     }
-    var sum = 0.0;
+    var sum = select(0.0, bias_of(ix % dims.n), BIAS);
     for (var split = 0u; split < dims.splits; split++) {
         sum += partial[split * len + ix];
     }
-    finish(ix, ix % dims.n, sum);
+    finish(ix, sum);
 }

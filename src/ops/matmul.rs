@@ -37,15 +37,18 @@ const TILES: [Tiles; 4] = [
     Tiles { tile: [8, 4], group: [128, 64, 16], workgroup: 256 },
     Tiles { tile: [8, 8], group: [128, 128, 8], workgroup: 256 },
 ];
-/// Register tile of software adapters: loads cost far more there than sums, so it is large; larger
-/// ones gain a tenth and compile for a second.
+/// Register tiles of software adapters, where a load costs far more than a sum. The large one makes
+/// a fifth more of them, but compiles for a second, and with a residual or non-linearity for six.
 const PLAIN_TILE: [usize; 2] = [8, 8];
-/// Register tile where a side is no multiple of 4.
+const LARGE_PLAIN_TILE: [usize; 2] = [16, 12];
+/// Sums from which on the large one is worth compiling.
+const LARGE_SUMS: usize = 1 << 24;
+/// Register tile where a side is short or no multiple of 4.
 const RAGGED_TILE: [usize; 2] = [4, 4];
 /// Invocations of a workgroup without shared memory.
 const WORKGROUP: usize = 64;
 /// Invocations (T0) or workgroups (T1) that keep an adapter busy; with fewer, k is split.
-const BUSY_INVOCATIONS: usize = 2048;
+const BUSY_INVOCATIONS: usize = 8192;
 const BUSY_GROUPS: usize = 256;
 /// Least inner length of a split, below which the second pass costs more than it gains.
 const MIN_SPLIT_K: usize = 256;
@@ -151,7 +154,11 @@ impl MatMul {
             return plain("plain_ragged", RAGGED_TILE);
         }
         if target.tier == Tier::Plain {
-            return plain("plain", PLAIN_TILE);
+            let is_bare = !self.epilogue.residual && self.epilogue.activation.is_none();
+            let is_large = is_bare && self.batch * self.m * self.n * self.k >= LARGE_SUMS;
+            let tiles = if is_large { &[LARGE_PLAIN_TILE, PLAIN_TILE][..] } else { &[PLAIN_TILE] };
+            let fitting = tiles.iter().find(|tile| self.m >= tile[0] && self.n >= tile[1]);
+            return fitting.map_or_else(|| plain("plain_ragged", RAGGED_TILE), |tile| plain("plain", *tile));
         }
         let num_groups = |tiles: &Tiles| self.batch * self.m.div_ceil(tiles.group[0]) * self.n.div_ceil(tiles.group[1]);
         // Untuned: the largest tile that still fills the adapter.

@@ -68,6 +68,12 @@ fn agrees_at_the_sizes_of_a_small_vit() {
     check_kernel(&factors(Form::Nt, [1040, 384, 96]), product(Form::Nt));
     check_kernel(&factors(Form::Nn, [1040, 96, 384]), product(Form::Nn));
     check_kernel(&factors(Form::Nt, [197, 1152, 384]), product(Form::Nt));
+    let with_bias = Case::new(vec![Tensor::normal(1, &[1040, 96]), Tensor::normal(2, &[288, 96]), Tensor::normal(3, &[288])]);
+    check_kernel(&with_bias.tolerance(TOLERANCE), |graph, leaves| Ok(vec![linear(graph, leaves[0], leaves[1], Some(leaves[2]))?]));
+    // Large tiles whose last ones reach back over their neighbours, along both sides.
+    check_kernel(&factors(Form::Nt, [1043, 100, 172]), product(Form::Nt));
+    check_kernel(&factors(Form::Nn, [1043, 100, 172]), product(Form::Nn));
+    check_kernel(&factors(Form::Tn, [172, 100, 1043]), product(Form::Tn));
 }
 
 #[test]
