@@ -118,6 +118,7 @@ impl Progress {
         };
         let Started { name, params, device, steps_per_epoch, .. } = started;
         self.voice.say(&format!("{name}: {} parameters, {steps}, {steps_per_epoch} an epoch, on {device}", grouped(*params)));
+        started.notes.iter().for_each(|note| self.voice.say(note));
         self.next_line_secs = now_secs() + LINE_SECS;
         if let Some(bar) = &self.voice.bar {
             bar.set_style(ProgressStyle::with_template(TEMPLATE).expect("the template is well formed"));

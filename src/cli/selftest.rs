@@ -15,7 +15,6 @@ use vitrine::graph::graph::{Node, Source as Origin};
 use vitrine::graph::launch::Tier;
 use vitrine::graph::plan::Plan;
 use vitrine::graph::{Graph, Op, Place, Region, Scalars, Shape, Value};
-use vitrine::model::parameters::Source;
 use vitrine::rng::{Draws, Stream};
 use vitrine::train::device::Device;
 use vitrine::train::graphs::Graphs;
@@ -117,7 +116,7 @@ fn experiment(sets: &[&str]) -> Result<Experiment> {
 fn graphs(experiment: &Experiment) -> Result<Vec<Graph>> {
     let (estimate, parameters) = step::estimate(experiment, &Device::Cpu)?;
     let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
-    let mut all = vec![graphs.micro()?, graphs.accumulate()?, graphs.update()?, graphs.evaluate(Source::Trained)?, graphs.probe()?];
+    let mut all = vec![graphs.micro()?, graphs.accumulate()?, graphs.update()?, graphs.evaluate()?, graphs.probe()?];
     if experiment.optim.sam_rho > 0.0 {
         all.push(graphs.ascend()?);
     }

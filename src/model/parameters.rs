@@ -135,9 +135,9 @@ impl Parameters {
     }
 
     /// Weights for building graphs on these parameters.
-    pub fn weights(&self, source: Source) -> Weights {
+    pub fn weights(&self) -> Weights {
         let by_name = self.all().map(|parameter| (parameter.name.clone(), (parameter.offset, parameter.trained))).collect();
-        Weights { asked: None, by_name, source, leaves: Vec::new() }
+        Weights { asked: None, by_name, leaves: Vec::new() }
     }
 
     /// Parameter that holds word `offset` of [`Region::Params`].
@@ -146,7 +146,7 @@ impl Parameters {
     }
 }
 
-/// Which copy of the parameters a graph reads.
+/// Which copy of the parameters a state dict holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The trained ones.
@@ -161,7 +161,6 @@ pub enum Source {
 pub struct Weights {
     asked: Option<Vec<Parameter>>,
     by_name: BTreeMap<String, (usize, bool)>,
-    source: Source,
     /// Trained parameters in use: (offset in [`Region::Params`], leaf).
     pub leaves: Vec<(usize, Value)>,
 }
@@ -188,12 +187,7 @@ impl Weights {
     }
 
     fn ask(&mut self, graph: &mut Graph, asked: Asked<'_>) -> Result<Value> {
-        let region = match (asked.trained, self.source) {
-            (true, Source::Trained) => Region::Params,
-            (true, Source::Averaged) => Region::Ema,
-            (false, Source::Trained) => Region::Stats,
-            (false, Source::Averaged) => Region::EmaStats,
-        };
+        let region = if asked.trained { Region::Params } else { Region::Stats };
         let offset = match &mut self.asked {
             Some(list) => {
                 list.push(Parameter {

@@ -54,6 +54,9 @@ pub struct Started {
     pub steps_per_epoch: u64,
     /// Steps of the warm-up.
     pub warmup_steps: u64,
+    /// What a person should know: why this device, which files were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A run that goes on.

@@ -57,7 +57,7 @@ pub fn run(request: &Request) -> Result<Report> {
     let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
     let num_classes = experiment.model.num_classes;
     let (mut logits, mut labels) = (Vec::new(), Vec::new());
-    let totals = evaluate(&mut trainer, &test, Source::Trained, |trainer, batch| {
+    let totals = evaluate(&mut trainer, &test, |trainer, batch| {
         if request.out.is_some() {
             logits.extend_from_slice(&trainer.logits()?[..batch.valid * num_classes]);
             labels.extend(batch.labels[..batch.valid].iter().map(|label| i64::from(*label)));
@@ -75,16 +75,11 @@ pub fn run(request: &Request) -> Result<Report> {
 
 /// Mean loss and accuracy over every image of `test`, whose batches are the trainer's
 /// micro-batches. `each` is called after every batch.
-pub fn evaluate(
-    trainer: &mut Trainer,
-    test: &Loader,
-    source: Source,
-    mut each: impl FnMut(&mut Trainer, &Batch) -> Result<()>,
-) -> Result<Totals> {
+pub fn evaluate(trainer: &mut Trainer, test: &Loader, mut each: impl FnMut(&mut Trainer, &Batch) -> Result<()>) -> Result<Totals> {
     trainer.clear_totals()?;
     for ix in 0..test.steps_per_epoch() {
         let batch = test.batch(ix)?;
-        trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid, source)?;
+        trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid)?;
         each(trainer, &batch)?;
     }
     trainer.totals()

@@ -7,7 +7,7 @@ use crate::graph::place::{SLOT_LEN, SLOTS};
 use crate::graph::{Graph, Place, Region, Value};
 use crate::metric::record::record;
 use crate::metric::similarity::similarity;
-use crate::model::parameters::{ALIGN, Parameters, Source};
+use crate::model::parameters::{ALIGN, Parameters};
 use crate::model::vit::{self, Mode};
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::elementwise::add;
@@ -73,7 +73,7 @@ impl Graphs<'_> {
     /// Forward, loss and backward of one micro-batch; gradients go to their region.
     pub fn micro(&self) -> Result<Graph> {
         let mut graph = Graph::new();
-        let mut weights = self.parameters.weights(Source::Trained);
+        let mut weights = self.parameters.weights();
         let images = vit::images(&mut graph, &self.experiment.model, self.micro_batch);
         let output = vit::forward(&mut graph, &mut weights, &self.experiment.model, Mode::Training, images)?;
         let (row_loss, targets) = self.loss(&mut graph, output.logits)?;
@@ -140,9 +140,9 @@ impl Graphs<'_> {
     }
 
     /// Forward pass and sums of an evaluation.
-    pub fn evaluate(&self, source: Source) -> Result<Graph> {
+    pub fn evaluate(&self) -> Result<Graph> {
         let mut graph = Graph::new();
-        let mut weights = self.parameters.weights(source);
+        let mut weights = self.parameters.weights();
         let images = vit::images(&mut graph, &self.experiment.model, self.micro_batch);
         let output = vit::forward(&mut graph, &mut weights, &self.experiment.model, Mode::Evaluation, images)?;
         let (row_loss, targets) = self.loss(&mut graph, output.logits)?;
@@ -154,7 +154,7 @@ impl Graphs<'_> {
     /// Token similarity of every layer on the probe batch.
     pub fn probe(&self) -> Result<Graph> {
         let mut graph = Graph::new();
-        let mut weights = self.parameters.weights(Source::Trained);
+        let mut weights = self.parameters.weights();
         let batch = probe_batch(self.experiment);
         let images = vit::images(&mut graph, &self.experiment.model, batch);
         let output = vit::forward(&mut graph, &mut weights, &self.experiment.model, Mode::Evaluation, images)?;

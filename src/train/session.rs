@@ -23,6 +23,7 @@ use crate::run::command::Command;
 use crate::run::crash::Detector;
 use crate::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Started, Status, StepStat};
 use crate::run::meta::DataMark;
+use crate::run::number;
 use crate::run::store::{NewRun, RunStore};
 use crate::run::tensors::{Tensor, Tensors};
 use crate::schedule::Schedule;
@@ -132,7 +133,7 @@ impl<'a> Session<'a> {
     fn open(request: &Request, on_event: &'a mut dyn FnMut(&Event)) -> Result<Self> {
         let experiment = &request.resolved.experiment;
         let split = data::open(&experiment.data, &experiment.model)?;
-        let (device, _) = Device::open(request.device, request.adapter.as_deref())?;
+        let (device, why_device) = Device::open(request.device, request.adapter.as_deref())?;
         let loader = Arc::new(Loader::new(split.train.clone(), experiment)?);
         let schedule = Schedule::new(experiment, loader.steps_per_epoch());
         let mut trainer = Trainer::new(experiment, &device)?;
@@ -173,6 +174,10 @@ impl<'a> Session<'a> {
             total_steps,
             steps_per_epoch,
             warmup_steps: session.schedule.warmup_steps(),
+            notes: match request.device {
+                DeviceChoice::Auto => [vec![why_device], split.train.notes.clone(), split.test.notes.clone()].concat(),
+                DeviceChoice::Cpu | DeviceChoice::Gpu => [split.train.notes.clone(), split.test.notes.clone()].concat(),
+            },
         };
         session.tell(Event::Started(started))?;
         Ok(session)
@@ -197,8 +202,8 @@ impl<'a> Session<'a> {
         let mut prefetch = Prefetch::new(self.loader.clone(), steps, workers)?;
         self.collected_secs = platform::now_secs();
         while self.step < self.last_step {
-            if self.obey(commands)? {
-                return Ok(Status::Interrupted);
+            if let Some(status) = self.obey(commands)? {
+                return Ok(status);
             }
             let Some(batch) = prefetch.next().transpose()? else { break };
             let lr = self.fixed_lr.unwrap_or_else(|| self.schedule.lr_at(self.step));
@@ -214,24 +219,26 @@ impl<'a> Session<'a> {
         Ok(Status::Finished)
     }
 
-    /// Carries out what has been asked between two steps; true to stop.
-    fn obey(&mut self, commands: &Receiver<Command>) -> Result<bool> {
+    /// Carries out what has been asked between two steps; how the training ends, if it does.
+    fn obey(&mut self, commands: &Receiver<Command>) -> Result<Option<Status>> {
         loop {
             let command = if self.is_paused { commands.recv().ok() } else { commands.try_recv().ok() };
             match command {
                 None => {
                     self.is_paused = false;
-                    return Ok(false);
+                    return Ok(None);
                 }
                 Some(Command::Pause) => self.is_paused = true,
                 Some(Command::Resume) => self.is_paused = false,
                 Some(Command::Step) => {
                     self.is_paused = true;
-                    return Ok(false);
+                    return Ok(None);
                 }
-                Some(Command::Stop) => return Ok(true),
+                Some(Command::Stop) => return Ok(Some(Status::Interrupted)),
                 Some(Command::Checkpoint) => {
-                    self.collect(true)?;
+                    if self.collect(true)? {
+                        return Ok(Some(Status::Crashed));
+                    }
                     self.checkpoint()?;
                 }
                 Some(Command::SetLr(lr)) => {
@@ -263,6 +270,7 @@ impl<'a> Session<'a> {
 
     /// One step's event and alarms; true if an alarm is fatal.
     fn report(&mut self, numbers: &StepNumbers, images_per_sec: f64) -> Result<bool> {
+        // Numbers arrive in the order of the steps.
         let lr = self.pending.pop_front().map_or(0.0, |(_, lr)| lr);
         let stat = StepStat {
             step: numbers.step + 1,
@@ -281,12 +289,15 @@ impl<'a> Session<'a> {
         if self.usual_norm > 0.0 && numbers.grad_norm > GROUP_RATIO * self.usual_norm {
             self.detector.first_group = self.trainer.largest_gradient_group()?;
         }
-        self.usual_norm = if self.usual_norm == 0.0 { numbers.grad_norm } else { 0.95 * self.usual_norm + 0.05 * numbers.grad_norm };
+        // A norm that is not finite would stay in the mean for good.
+        if number::is_finite(numbers.grad_norm) {
+            self.usual_norm = if self.usual_norm == 0.0 { numbers.grad_norm } else { 0.95 * self.usual_norm + 0.05 * numbers.grad_norm };
+        }
         let alarms = self.detector.observe(&stat);
         self.tell(Event::Step(stat))?;
         let is_fatal = alarms.iter().any(Alarm::is_fatal);
         if alarms.iter().any(|alarm| alarm.kind == AlarmKind::NonFinite) {
-            self.save_weights("pre-crash")?;
+            self.save_weights("pre-crash", Source::Trained)?;
         }
         for alarm in alarms {
             self.tell(Event::Alarm(alarm))?;
@@ -334,11 +345,11 @@ impl<'a> Session<'a> {
     }
 
     fn evaluate(&mut self) -> Result<()> {
-        let totals = evaluate(&mut self.trainer, &self.test, Source::Trained, |_, _| Ok(()))?;
+        let totals = evaluate(&mut self.trainer, &self.test, |_, _| Ok(()))?;
         (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
         if self.best_top1.is_none_or(|best| totals.top1 > best) {
             self.best_top1 = Some(totals.top1);
-            self.save_weights("best")?;
+            self.save_weights("best", Source::Trained)?;
         }
         self.tell(Event::Eval(Eval { step: self.step, loss: totals.loss, top1: totals.top1, top5: totals.top5 }))
     }
@@ -347,14 +358,18 @@ impl<'a> Session<'a> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position)?;
-        self.tell_checkpoint(path)
+        self.tell_checkpoint(path)?;
+        if self.experiment().train.ema > 0.0 {
+            self.save_weights("ema", Source::Averaged)?;
+        }
+        Ok(())
     }
 
-    fn save_weights(&mut self, name: &str) -> Result<()> {
+    fn save_weights(&mut self, name: &str, source: Source) -> Result<()> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let about = (&*experiment, &position);
-        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, Source::Trained, about)?;
+        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, source, about)?;
         self.tell_checkpoint(path)
     }
 
@@ -365,8 +380,9 @@ impl<'a> Session<'a> {
 
     /// Last numbers, last measurements, last checkpoint, verdict.
     fn end(mut self, status: Status) -> Result<Outcome> {
-        let is_late_crash = self.collect(true)?;
-        let status = if is_late_crash { Status::Crashed } else { status };
+        // After a crash the steps still under way have no meaning.
+        let is_crash = status == Status::Crashed || self.collect(true)?;
+        let status = if is_crash { Status::Crashed } else { status };
         if status == Status::Finished {
             self.probe()?;
             if self.evaluated_step != Some(self.step) {

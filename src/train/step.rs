@@ -11,7 +11,7 @@ use crate::graph::place::{SLOT_LEN, SLOTS};
 use crate::graph::plan::{Layout, Plan};
 use crate::graph::{Place, Region, Scalars};
 use crate::model::init;
-use crate::model::parameters::{Parameters, Source};
+use crate::model::parameters::Parameters;
 use crate::model::vit;
 use crate::rng;
 
@@ -86,7 +86,6 @@ struct Plans {
     ascend: Option<PlanId>,
     update: PlanId,
     evaluate: PlanId,
-    evaluate_averaged: Option<PlanId>,
     probe: PlanId,
 }
 
@@ -154,10 +153,7 @@ impl Trainer {
             accumulate: (graphs.num_micros() > 1).then(|| load("accumulate", graphs.accumulate()?)).transpose()?,
             ascend: sam.then(|| load("ascend", graphs.ascend()?)).transpose()?,
             update: load("update", graphs.update()?)?,
-            evaluate: load("evaluate", graphs.evaluate(Source::Trained)?)?,
-            evaluate_averaged: (experiment.train.ema > 0.0)
-                .then(|| load("evaluate averaged", graphs.evaluate(Source::Averaged)?))
-                .transpose()?,
+            evaluate: load("evaluate", graphs.evaluate()?)?,
             probe: load("probe", graphs.probe()?)?,
         };
         Ok(Self { machine, parameters, experiment: experiment.clone(), estimate, plans })
@@ -235,12 +231,11 @@ impl Trainer {
     }
 
     /// Adds a batch of at most `micro_batch` rows, padded to it, to the sums; the first `valid` count.
-    pub fn evaluate_batch(&mut self, images: &[f32], targets: &[f32], valid: usize, source: Source) -> Result<()> {
+    pub fn evaluate_batch(&mut self, images: &[f32], targets: &[f32], valid: usize) -> Result<()> {
         self.machine.upload(Place::new(Region::Images, 0), images)?;
         self.machine.upload(Place::new(Region::Targets, 0), targets)?;
         let scalars = Scalars { valid: valid as f32, report: 1, ..Scalars::default() };
-        let averaged = self.plans.evaluate_averaged.filter(|_| source == Source::Averaged);
-        self.machine.run(averaged.unwrap_or(self.plans.evaluate), &scalars)
+        self.machine.run(self.plans.evaluate, &scalars)
     }
 
     /// The sums of the evaluation so far.

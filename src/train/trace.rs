@@ -76,7 +76,7 @@ pub fn trace(experiment: &Experiment, device: &Device, weights: &Path, batch: &P
 fn observe(trainer: &mut Trainer, batches: &Batches, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
     let (images, targets) = batches.at(0);
     let sides = [batches.batch, batches.num_classes];
-    trainer.evaluate_batch(images, targets, batches.batch, Source::Trained)?;
+    trainer.evaluate_batch(images, targets, batches.batch)?;
     result.insert("logits_eval".to_string(), Tensor::floats(&sides, trainer.logits()?));
     let similarity: Vec<f32> = trainer.probe(images)?.into_iter().map(|value| value as f32).collect();
     result.insert("cossim".to_string(), Tensor::floats(&[similarity.len()], similarity));

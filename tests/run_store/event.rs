@@ -15,6 +15,7 @@ pub fn one_of_each() -> Vec<Event> {
             num_classes: 10,
             total_steps: 4,
             steps_per_epoch: 2,
+            notes: vec!["cpu: no GPU adapter found".to_string()],
             ..Started::default()
         }),
         Event::Resumed(Resumed { step: 0, cut_steps: 3 }),

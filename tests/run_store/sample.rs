@@ -29,6 +29,7 @@ pub fn started(step: u64) -> Event {
         total_steps: 8,
         steps_per_epoch: 3,
         warmup_steps: 1,
+        notes: Vec::new(),
     })
 }
 

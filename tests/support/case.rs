@@ -112,25 +112,6 @@ impl Case {
     }
 }
 
-/// Regions for states and outputs, in this order; inputs lie in `Params`.
-const FREE: [Region; 15] = [
-    Region::Grads,
-    Region::MicroGrads,
-    Region::Momentum,
-    Region::Variance,
-    Region::Ema,
-    Region::Backup,
-    Region::Stats,
-    Region::EmaStats,
-    Region::Images,
-    Region::Targets,
-    Region::Logits,
-    Region::Ring,
-    Region::Totals,
-    Region::Norm,
-    Region::Similarity,
-];
-
 /// A case's graph with every checked value on a known place.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -164,7 +145,8 @@ impl Setup {
             region_lens: Vec::new(),
             scalars: case.scalars,
         };
-        let mut free = FREE.into_iter();
+        // Inputs lie in `Params`, the first.
+        let mut free = Region::ALL[1..].iter().copied();
         let mut values = Vec::new();
         let mut end = 0;
         for input in &case.inputs {

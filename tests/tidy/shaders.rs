@@ -10,7 +10,6 @@ use vitrine::gpu::stitch::{FILES, stitch};
 use vitrine::graph::launch::{Dispatch, MAX_GROUPS, Target, Tier};
 use vitrine::graph::plan::{Layout, Plan};
 use vitrine::graph::{Graph, Place, Region, Scalars, Value};
-use vitrine::model::parameters::Source;
 use vitrine::model::vit;
 use vitrine::ops::activation::{Kind, activation};
 use vitrine::ops::bias::add_bias;
@@ -64,14 +63,7 @@ fn all_graphs() -> Vec<Graph> {
         let experiment = load(&Sources { sets, ..Sources::default() }).expect("a good config").experiment;
         let parameters = vit::parameters(&experiment.model).expect("a good model");
         let training = Graphs { experiment: &experiment, parameters: &parameters, micro_batch: 2 };
-        let built = [
-            training.micro(),
-            training.accumulate(),
-            training.ascend(),
-            training.update(),
-            training.evaluate(Source::Trained),
-            training.probe(),
-        ];
+        let built = [training.micro(), training.accumulate(), training.ascend(), training.update(), training.evaluate(), training.probe()];
         graphs.extend(built.into_iter().map(|graph| graph.expect("the graph builds")));
     }
     graphs

@@ -99,6 +99,9 @@ fn ten_steps_and_ten_resumed_are_twenty() {
             let read = |outcome: &Outcome| std::fs::read(outcome.run_dir.join(file)).expect("a checkpoint");
             assert!(read(&unbroken) == read(&resumed), "{sets:?}: {file} differs");
         }
+        let averaged = |outcome: &Outcome| std::fs::read(outcome.run_dir.join("checkpoints/ema.safetensors")).ok();
+        assert_eq!(averaged(&unbroken).is_some(), sets.contains(&"train.ema=0.9"));
+        assert!(averaged(&unbroken) == averaged(&resumed), "{sets:?}: the averaged weights differ");
         let losses = |outcome: &Outcome| -> Vec<(u64, u64)> {
             let events = read_run(&outcome.run_dir).expect("the run").events;
             events
@@ -123,4 +126,19 @@ fn a_stop_leaves_a_checkpoint_that_goes_on() {
     assert_eq!(stopped.status, Status::Interrupted);
     let resumed = train(&Request { start: Start::Resume(stopped.run_dir), ..request }, |_, _| {});
     assert_eq!(resumed.status, Status::Finished);
+}
+
+#[test]
+fn a_device_that_was_not_asked_for_is_explained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (device, is_explained) in [(DeviceChoice::Auto, true), (DeviceChoice::Cpu, false)] {
+        let request = Request { device, max_steps: Some(1), ..request(folder.path(), &["optim.lr=1e-3", "schedule.epochs=1"]) };
+        let mut notes = None;
+        train(&request, |event, _| {
+            if let Event::Started(started) = event {
+                notes = Some(started.notes.clone());
+            }
+        });
+        assert_eq!(!notes.expect("the session begins").is_empty(), is_explained, "{device:?}");
+    }
 }
