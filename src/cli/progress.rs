@@ -96,7 +96,7 @@ impl Progress {
             Event::Started(started) => self.start(started),
             Event::Step(stat) => self.step(stat),
             Event::Eval(eval) => self.voice.say(&eval_line(eval)),
-            Event::Resumed(_) | Event::LrChanged(_) => self.voice.say(&event.why()),
+            Event::Resumed(_) | Event::LrChanged(_) | Event::DeviceLost(_) => self.voice.say(&event.why()),
             Event::Ended(_) => self.finish(),
             Event::Probe(_) | Event::Checkpoint(_) | Event::Alarm(_) => {}
         }

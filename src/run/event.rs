@@ -28,6 +28,8 @@ pub enum Event {
     Checkpoint(Checkpoint),
     /// The learning rate was changed by hand.
     LrChanged(LrChanged),
+    /// The device was lost; the session makes a new one and goes on from a snapshot.
+    DeviceLost(DeviceLost),
     /// The session is over.
     Ended(Ended),
     /// The crash detector speaks; its own `type` field names the kind.
@@ -54,6 +56,9 @@ pub struct Started {
     pub steps_per_epoch: u64,
     /// Steps of the warm-up.
     pub warmup_steps: u64,
+    /// Names of the parameter groups whose gradient norms each step has, from stem to head.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// What a person should know: why this device, which files were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -97,6 +102,9 @@ pub struct StepStat {
     /// Share of the batch predicted right, 0..1.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
+    /// L2 norm of the gradients of each group of [`Started::groups`], to four digits.
+    #[serde(default, with = "number::list", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<f64>,
 }
 
 /// An evaluation on the test images.
@@ -142,6 +150,17 @@ pub struct LrChanged {
     /// The new learning rate.
     #[serde(with = "number")]
     pub lr: f64,
+}
+
+/// The device was lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceLost {
+    /// Step of the snapshot that the session goes on from.
+    pub step: u64,
+    /// Steps made when it was noticed.
+    pub lost_at_step: u64,
+    /// What the driver says.
+    pub what: String,
 }
 
 /// The session is over.
@@ -195,15 +214,17 @@ impl Event {
             Self::Probe(event) => event.step,
             Self::Checkpoint(event) => event.step,
             Self::LrChanged(event) => event.step,
+            Self::DeviceLost(event) => event.step,
             Self::Ended(event) => event.step,
             Self::Alarm(event) => event.step,
         }
     }
 
-    /// How bad it is; everything but alarms is for the record.
+    /// How bad it is; most events are for the record.
     pub fn level(&self) -> Level {
         match self {
             Self::Alarm(alarm) => alarm.level,
+            Self::DeviceLost(_) => Level::Warn,
             _ => Level::Info,
         }
     }
@@ -225,6 +246,9 @@ impl Event {
             Self::Checkpoint(event) => format!("checkpoint written to {}", event.path),
             Self::LrChanged(event) => {
                 format!("learning rate set to {} by hand", number::short(event.lr))
+            }
+            Self::DeviceLost(event) => {
+                format!("at step {} {}; goes on from the snapshot of step {}", event.lost_at_step, event.what, event.step)
             }
             Self::Ended(event) => format!("{}; the run is {}", event.status.name(), event.verdict.name()),
             Self::Alarm(alarm) => alarm.why.clone(),

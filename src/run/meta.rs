@@ -42,6 +42,20 @@ pub struct RunMeta {
     pub seed: u64,
     /// The images.
     pub data: DataMark,
+    /// The run it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// Where a forked run comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Id of the run.
+    pub run: String,
+    /// The checkpoint: `pre-crash`, `last`, `previous` or `best`.
+    pub checkpoint: String,
+    /// Step of the checkpoint; what was recorded up to it is a copy.
+    pub step: u64,
 }
 
 /// Which images a run has seen.

@@ -92,6 +92,7 @@ impl RunStore {
                 versions,
                 seed: run.seed,
                 data: run.data,
+                parent: None,
             },
             standing: Standing::default(),
             epochs: EpochRows::default(),

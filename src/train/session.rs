@@ -174,6 +174,7 @@ impl<'a> Session<'a> {
             total_steps,
             steps_per_epoch,
             warmup_steps: session.schedule.warmup_steps(),
+            groups: Vec::new(),
             notes: match request.device {
                 DeviceChoice::Auto => [vec![why_device], split.train.notes.clone(), split.test.notes.clone()].concat(),
                 DeviceChoice::Cpu | DeviceChoice::Gpu => [split.train.notes.clone(), split.test.notes.clone()].concat(),
@@ -282,6 +283,7 @@ impl<'a> Session<'a> {
             non_finite: numbers.non_finite,
             modal_frac: Some(numbers.modal_frac),
             accuracy: Some(numbers.top1),
+            groups: Vec::new(),
         };
         if numbers.non_finite && self.detector.crash().is_none() {
             self.detector.first_op = self.find_culprit(numbers.step)?;

@@ -29,6 +29,7 @@ pub fn started(step: u64) -> Event {
         total_steps: 8,
         steps_per_epoch: 3,
         warmup_steps: 1,
+        groups: vec!["patch_embed".to_string(), "head".to_string()],
         notes: Vec::new(),
     })
 }
@@ -45,6 +46,7 @@ pub fn step(step: u64) -> Event {
         non_finite: step == 5,
         modal_frac: Some(0.25),
         accuracy: Some(step as f64 / 16.0),
+        groups: if step == 5 { vec![f64::NAN, 0.5] } else { vec![0.25, 0.5] },
     })
 }
 
