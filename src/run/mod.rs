@@ -13,8 +13,12 @@ pub mod command;
 pub mod crash;
 /// What a session says.
 pub mod event;
+/// A run folder as bytes in memory.
+pub mod files;
 /// Events as lines of files.
 pub mod line;
+/// Tags and notes.
+pub mod marks;
 /// The head of a run folder.
 pub mod meta;
 /// JSON numbers that keep NaN and the infinities.
@@ -33,3 +37,5 @@ pub mod summary;
 pub mod tensors;
 /// Running medians.
 pub mod window;
+/// One file a run: tar and gzip.
+pub mod vitrun;

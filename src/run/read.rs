@@ -4,8 +4,10 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::event::{Event, Status};
+use super::files::{Line, Parse, lines_from_bytes, meta_from_bytes};
 use super::line;
-use super::meta::{RunMeta, SCHEMA};
+use super::marks::Marks;
+use super::meta::RunMeta;
 use crate::error::{Error, Result};
 
 /// Files of a run folder.
@@ -18,6 +20,8 @@ pub(super) mod file {
     pub const LOCK: &str = "lock";
     pub const PROBES: &str = "probes";
     pub const CHECKPOINTS: &str = "checkpoints";
+    pub const MARKS: &str = "marks.json";
+    pub const TENSORBOARD: &str = "tb";
 }
 
 /// A run without its series.
@@ -27,6 +31,8 @@ pub struct RunHeader {
     pub path: PathBuf,
     /// Its `run.json`.
     pub meta: RunMeta,
+    /// Tags and note.
+    pub marks: Marks,
     /// Whether a process is writing it right now.
     pub is_live: bool,
 }
@@ -61,12 +67,6 @@ impl RunHeader {
     }
 }
 
-/// One line of a run file, with the event it holds.
-pub(super) struct Line {
-    pub text: String,
-    pub event: Event,
-}
-
 /// Reads a whole run. A last line without its end, left by a killed process, is not counted.
 ///
 /// Errors: no run folder, a newer format, a damaged file (named, with the line).
@@ -88,19 +88,9 @@ pub fn read_header(path: &Path) -> Result<RunHeader> {
         let what = format!("this is no run folder: it has no {}", file::META);
         return Err(Error::file(path, what, "`vitrine runs ls` shows the runs"));
     }
-    let damaged = |error: serde_json::Error| Error::file(&meta_path, format!("not a valid {}: {error}", file::META), "");
-    let value: serde_json::Value = serde_json::from_str(&read_text(&meta_path)?).map_err(damaged)?;
-    let schema = value.get("schema").and_then(serde_json::Value::as_u64);
-    match schema {
-        None => return Err(Error::file(&meta_path, "it has no `schema` number", "")),
-        Some(schema) if schema > u64::from(SCHEMA) => {
-            let what = format!("its format is {schema}, and this version reads up to {SCHEMA}");
-            return Err(Error::file(&meta_path, what, "a newer Vitrine opens it"));
-        }
-        Some(_) => {}
-    }
-    let meta = serde_json::from_value(value).map_err(damaged)?;
-    Ok(RunHeader { path: path.to_path_buf(), meta, is_live: is_locked(path) })
+    let bytes = fs::read(&meta_path).map_err(|source| Error::io(&meta_path, "read the file", source))?;
+    let meta = meta_from_bytes(&bytes, &meta_path)?;
+    Ok(RunHeader { path: path.to_path_buf(), meta, marks: Marks::read(path)?, is_live: is_locked(path) })
 }
 
 /// All runs in a folder, oldest first; none if the folder is missing.
@@ -111,8 +101,11 @@ pub fn list(runs_dir: &Path) -> Result<Listing> {
     }
     let refuse = |source| Error::io(runs_dir, "list the runs", source);
     for entry in fs::read_dir(runs_dir).map_err(refuse)? {
-        let path = entry.map_err(refuse)?.path();
-        if path.is_dir() {
+        let entry = entry.map_err(refuse)?;
+        let path = entry.path();
+        // A hidden folder is one that an import is filling.
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if path.is_dir() && !is_hidden {
             match read_header(&path) {
                 Ok(header) => listing.runs.push(header),
                 Err(error) => listing.unreadable.push(error),
@@ -173,17 +166,9 @@ pub(super) fn read_notes(path: &Path) -> Result<Vec<Line>> {
     read_lines(&path.join(file::EVENTS), line::event_from_note)
 }
 
-fn read_lines(path: &Path, parse: fn(&str) -> serde_json::Result<Event>) -> Result<Vec<Line>> {
+fn read_lines(path: &Path, parse: Parse) -> Result<Vec<Line>> {
     let bytes = fs::read(path).map_err(|source| Error::io(path, "read the file", source))?;
-    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-    let text = std::str::from_utf8(&bytes[..whole]).map_err(|error| Error::file(path, format!("it is damaged: {error}"), ""))?;
-    let numbered = text.lines().enumerate();
-    numbered
-        .map(|(line_ix, text)| {
-            let event = parse(text).map_err(|error| Error::file(path, format!("line {} is damaged: {error}", line_ix + 1), ""))?;
-            Ok(Line { text: text.to_string(), event })
-        })
-        .collect()
+    lines_from_bytes(&bytes, path, parse)
 }
 
 fn read_text(path: &Path) -> Result<String> {

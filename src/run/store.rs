@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use super::alarm::{AlarmKind, Verdict};
 use super::event::{Event, Resumed, Status};
+use super::files::{Line, probe_name};
 use super::line;
 use super::meta::{DataMark, Final, RunMeta, SCHEMA};
-use super::read::{self, Line, file};
+use super::read::{self, file};
 use super::state::Standing;
 use super::summary::{self, EpochRows};
 use crate::error::{Error, Result};
@@ -183,7 +184,7 @@ impl RunStore {
 
     /// The file of the probe at `step`.
     pub fn probe_path(&self, step: u64) -> PathBuf {
-        self.path.join(file::PROBES).join(format!("step-{step:06}.safetensors"))
+        self.path.join(probe_name(step))
     }
 
     /// The file of a checkpoint: `last`, `best` or `pre-crash`.

@@ -7,3 +7,4 @@ mod platform;
 mod replay;
 mod report;
 mod sample;
+mod vitrun;
