@@ -6,6 +6,7 @@ use vitrine::config::{Experiment, Sources, load};
 use vitrine::data::loader::{Batch, Loader};
 use vitrine::error::Result;
 use vitrine::graph::Op as _;
+use vitrine::platform::Wait as _;
 use vitrine::platform::now_secs;
 use vitrine::run::report::grouped;
 use vitrine::train::device::Device;
@@ -163,7 +164,7 @@ struct ProductReport {
 impl Bench {
     fn step(&self, model: &ModelArgs) -> Result<()> {
         let experiment = model.experiment()?;
-        let (device, _) = Device::open(model.device.choice()?, model.device.adapter.as_deref())?;
+        let (device, _) = Device::open(model.device.choice()?, model.device.adapter.as_deref()).wait()?;
         let report = self.time_steps(&model.preset, &experiment, &device)?;
         if self.json { output::print_json(&report) } else { output::print(&report.text()) }
     }
@@ -235,8 +236,8 @@ impl Timed {
         let split = vitrine::data::open(&experiment.data, &experiment.model)?;
         let loader = Loader::new(split.train, experiment)?;
         let batches = (0..NUM_BATCHES).map(|step| loader.batch(step)).collect::<Result<_>>()?;
-        let mut trainer = Trainer::new(experiment, device)?;
-        trainer.load_initial()?;
+        let mut trainer = Trainer::new(experiment, device).wait()?;
+        trainer.load_initial().wait()?;
         Ok(Self { trainer, batches, next_step: 0 })
     }
 
@@ -244,7 +245,7 @@ impl Timed {
         let batch = &self.batches[self.next_step as usize % self.batches.len()];
         self.trainer.step(self.next_step, LR, &batch.images, &batch.targets)?;
         self.next_step += 1;
-        self.trainer.collect(false).map(drop)
+        self.trainer.collect(false).wait().map(drop)
     }
 
     /// Steps until there are `min_steps` and `secs` have passed, to the end of the last one; how
@@ -256,7 +257,7 @@ impl Timed {
             self.step()?;
             steps += 1;
         }
-        self.trainer.collect(true)?;
+        self.trainer.collect(true).wait()?;
         Ok((steps, now_secs() - start))
     }
 
@@ -268,7 +269,7 @@ impl Timed {
             let start = now_secs();
             self.step()?;
             times.push(now_secs() - start);
-            self.trainer.collect(true)?;
+            self.trainer.collect(true).wait()?;
         }
         times.sort_by(f64::total_cmp);
         Ok(times[times.len() / 2])

@@ -6,6 +6,7 @@ use vitrine::error::Result;
 use vitrine::gpu::device::{self, Gpu};
 use vitrine::graph::launch::Tier;
 use vitrine::ops::matmul::Form;
+use vitrine::platform::Wait as _;
 use vitrine::train::device::Device;
 use vitrine::train::session::DeviceChoice;
 
@@ -80,9 +81,9 @@ struct Speed {
 
 /// Looks at the machine and prints what it found.
 pub fn run(args: &DoctorArgs) -> Result<u8> {
-    let infos = device::adapters();
-    let opened: Vec<_> = infos.iter().map(|info| (info, Gpu::open(Some(&info.name)))).collect();
-    let (chosen, why) = Device::open(DeviceChoice::Auto, None)?;
+    let infos = device::adapters().wait();
+    let opened: Vec<_> = infos.iter().map(|info| (info, Gpu::open(Some(&info.name)).wait())).collect();
+    let (chosen, why) = Device::open(DeviceChoice::Auto, None).wait()?;
     let adapters = opened.iter().map(|(info, gpu)| describe(info, gpu)).collect::<Result<_>>()?;
     let mut devices = vec![("cpu".to_string(), Device::Cpu)];
     devices.extend(opened.iter().filter_map(|(info, gpu)| Some((info.name.clone(), Device::Gpu(gpu.as_ref().ok()?.clone(), None)))));

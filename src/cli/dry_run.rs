@@ -3,6 +3,7 @@
 use serde::Serialize;
 use vitrine::data::{self, loader::Loader};
 use vitrine::error::Result;
+use vitrine::platform::Wait as _;
 use vitrine::run::report::grouped;
 use vitrine::schedule::Schedule;
 use vitrine::train::device::Device;
@@ -40,7 +41,7 @@ fn forecast(request: &Request) -> Result<Forecast> {
     let split = data::open(&experiment.data, &experiment.model)?;
     let (train_images, test_images) = (split.train.len(), split.test.len());
     let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
-    let (device, device_text) = Device::open(request.device, request.adapter.as_deref())?;
+    let (device, device_text) = Device::open(request.device, request.adapter.as_deref()).wait()?;
     let (estimate, _) = step::estimate(experiment, &device)?;
     Ok(Forecast {
         params: estimate.params,

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use vitrine::config::{Experiment, Sources, load};
 use vitrine::error::Result;
+use vitrine::platform::Wait as _;
 use vitrine::run::number::{self, short};
 use vitrine::run::read;
 use vitrine::run::report::grouped;
@@ -76,7 +77,7 @@ pub fn run(args: &EvalArgs) -> Result<u8> {
         device: args.device.choice()?,
         adapter: args.device.adapter.clone(),
     };
-    let report = evaluate::run(&request)?;
+    let report = evaluate::run(&request).wait()?;
     for problem in &report.unreadable {
         output::note(&format!("warning: {problem}"));
     }

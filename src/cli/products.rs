@@ -8,6 +8,7 @@ use vitrine::graph::plan::Plan;
 use vitrine::graph::real::GemmCall;
 use vitrine::graph::{Graph, Op, Place, Real, Region, Scalars, Shape};
 use vitrine::ops::matmul::{Epilogue, Form, MatMul};
+use vitrine::platform::Wait as _;
 use vitrine::platform::now_secs;
 use vitrine::rng::{Draws, Stream};
 use vitrine::train::device::Device;
@@ -55,7 +56,7 @@ pub fn planned_gflops(device: &Device, op: &MatMul, secs: f64) -> Result<f64> {
     let b = graph.leaf(Place::new(PLACES[1], 0), b_shape);
     let y = graph.push_one(*op, &[a, b])?;
     graph.store(y, Place::new(PLACES[2], 0));
-    device.tune(&graph)?;
+    device.tune(&graph).wait()?;
     let mut machine = device.machine(&regions)?;
     let plan = machine.load(Plan::new("product", &graph, &machine.layout())?)?;
     machine.upload(Place::new(PLACES[0], 0), &factors.a)?;
@@ -66,7 +67,7 @@ pub fn planned_gflops(device: &Device, op: &MatMul, secs: f64) -> Result<f64> {
             machine.run(plan, &scalars)?;
         }
         // Reading one word waits for everything before it.
-        machine.download(Place::new(PLACES[2], 0), 1).map(drop)
+        machine.download(Place::new(PLACES[2], 0), 1).wait().map(drop)
     })?;
     Ok(calls_per_sec * op.cost().flops / 1e9)
 }

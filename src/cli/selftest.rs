@@ -15,6 +15,7 @@ use vitrine::graph::graph::{Node, Source as Origin};
 use vitrine::graph::launch::Tier;
 use vitrine::graph::plan::Plan;
 use vitrine::graph::{Graph, Op, Place, Region, Scalars, Shape, Value};
+use vitrine::platform::Wait as _;
 use vitrine::rng::{Draws, Stream};
 use vitrine::train::device::Device;
 use vitrine::train::graphs::Graphs;
@@ -179,7 +180,7 @@ impl Case {
         let plan = machine.load(Plan::new(self.op.name(), &graph, &machine.layout())?)?;
         uploads.iter().try_for_each(|(place, words)| machine.upload(*place, words))?;
         machine.run(plan, &scalars())?;
-        let read: Vec<Vec<f32>> = results.into_iter().map(|(place, len)| machine.download(place, len)).collect::<Result<_>>()?;
+        let read: Vec<Vec<f32>> = results.into_iter().map(|(place, len)| machine.download(place, len).wait()).collect::<Result<_>>()?;
         Ok(read.concat())
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use vitrine::error::Result;
+use vitrine::platform::Wait as _;
 use vitrine::train::trace::{self, Request};
 
 use super::args::DeviceArgs;
@@ -48,7 +49,7 @@ pub fn run(args: &TraceArgs) -> Result<u8> {
         device: args.device.choice()?,
         adapter: args.device.adapter.clone(),
     };
-    trace::run(&request)?;
+    trace::run(&request).wait()?;
     output::note(&format!("trace written to {}", args.out.display()));
     Ok(0)
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use vitrine::config::Resolved;
 use vitrine::config::load::{load, load_for_training};
 use vitrine::error::{Error, Result};
+use vitrine::platform::Wait as _;
 use vitrine::run::alarm::Verdict;
 use vitrine::run::command::Command;
 use vitrine::run::event::{Event, Status};
@@ -158,7 +159,8 @@ fn train(args: &TrainArgs, request: Request) -> Result<u8> {
         if args.json && printed.is_ok() {
             printed = output::print_json(event);
         }
-    });
+    })
+    .wait();
     progress.finish();
     let outcome = outcome?;
     printed?;

@@ -1,7 +1,9 @@
 //! The cpu device: runs a plan on the processor, in f32, or in f64 as the oracle.
 
+use std::future::ready;
+
 use crate::error::{Error, Result};
-use crate::graph::machine::{Culprit, Machine, PlanId, Timing};
+use crate::graph::machine::{Culprit, Later, Machine, PlanId, Timing};
 use crate::graph::op::MAX_PORTS;
 use crate::graph::plan::{Buffer, Layout, Loc, Plan, Step};
 use crate::graph::{Io, Place, Real, Region, Scalars};
@@ -86,6 +88,10 @@ impl<T: Real> CpuMachine<T> {
         step.run(&mut io);
     }
 
+    fn copy(&self, place: Place, len: usize) -> Result<Vec<f32>> {
+        Ok(self.slice(place, len)?.iter().map(|value| value.to_f64() as f32).collect())
+    }
+
     fn slice(&self, place: Place, len: usize) -> Result<&[T]> {
         let region = &self.regions[place.region as usize];
         region
@@ -159,21 +165,25 @@ where
         Ok(())
     }
 
-    fn download(&mut self, place: Place, len: usize) -> Result<Vec<f32>> {
-        Ok(self.slice(place, len)?.iter().map(|value| value.to_f64() as f32).collect())
+    fn download(&mut self, place: Place, len: usize) -> Later<'_, Vec<f32>> {
+        Box::pin(ready(self.copy(place, len)))
     }
 
     fn request(&mut self, tag: u64, place: Place, len: usize) -> Result<()> {
-        let words = self.download(place, len)?;
+        let words = self.copy(place, len)?;
         self.arrived.push((tag, words));
         Ok(())
     }
 
-    fn collect(&mut self, _wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
-        Ok(std::mem::take(&mut self.arrived))
+    fn collect(&mut self, _wait: bool) -> Later<'_, Vec<(u64, Vec<f32>)>> {
+        Box::pin(ready(Ok(std::mem::take(&mut self.arrived))))
     }
 
-    fn find_non_finite(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Option<Culprit>> {
+    fn keep_up(&mut self) -> Later<'_, ()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn find_non_finite<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Option<Culprit>> {
         let steps = std::mem::take(&mut self.plans[plan.0].steps);
         let mut culprit = None;
         for step in &steps {
@@ -185,10 +195,10 @@ where
             }
         }
         self.plans[plan.0].steps = steps;
-        Ok(culprit)
+        Box::pin(ready(Ok(culprit)))
     }
 
-    fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
+    fn profile<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Vec<Timing>> {
         let steps = std::mem::take(&mut self.plans[plan.0].steps);
         let timed = steps.iter().map(|step| {
             let began_secs = now_secs();
@@ -197,7 +207,7 @@ where
         });
         let timings = timed.collect();
         self.plans[plan.0].steps = steps;
-        Ok(timings)
+        Box::pin(ready(Ok(timings)))
     }
 
     fn region_len(&self, region: Region) -> usize {

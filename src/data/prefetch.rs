@@ -50,7 +50,8 @@ struct Queue {
 }
 
 impl Prefetch {
-    /// Starts `workers` threads (0: as many as the machine runs at once) on the batches of `steps`.
+    /// Starts `workers` threads (0: as many as the machine runs at once) on the batches of `steps`. Where there
+    /// are no threads, each batch is made when it is asked for.
     ///
     /// Errors: the system refuses a thread.
     pub fn new(loader: Arc<Loader>, steps: Range<usize>, workers: usize) -> Result<Self> {
@@ -75,7 +76,8 @@ impl Prefetch {
             threads_per_batch: workers.div_ceil(num_makers),
         });
         let mut prefetch = Self { shared, threads: Vec::new(), waited_secs: 0.0 };
-        for ix in 0..num_makers {
+        let num_threads = if platform::CAN_BLOCK { num_makers } else { 0 };
+        for ix in 0..num_threads {
             let shared = prefetch.shared.clone();
             let thread = platform::spawn(&format!("loader-{ix}"), move || shared.make())?;
             prefetch.threads.push(thread);
@@ -102,6 +104,9 @@ impl Iterator for Prefetch {
 
     /// The next batch in order; an error stands in the place of the batch it prevented.
     fn next(&mut self) -> Option<Result<Batch>> {
+        if self.threads.is_empty() {
+            return self.shared.make_next();
+        }
         let began_secs = platform::now_secs();
         let mut queue = self.shared.lock();
         let step = queue.next_out;
@@ -153,6 +158,19 @@ impl Shared {
             self.lock().made.insert(step, made);
             self.changed.notify_all();
         }
+    }
+
+    /// Makes the next batch on this thread.
+    fn make_next(&self) -> Option<Result<Batch>> {
+        let mut queue = self.lock();
+        let step = queue.next_out;
+        if step >= queue.end {
+            return None;
+        }
+        queue.next_out += 1;
+        let mut batch = queue.spare.pop().unwrap_or_default();
+        drop(queue);
+        Some(self.loader.fill(step, 1, &mut batch).map(|()| batch))
     }
 
     /// The next step and a buffer for it, once there is room; `None` when there is no more to do.

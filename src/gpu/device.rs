@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::pipeline::Pipelines;
+use super::signal::Signal;
 use crate::error::{Error, Result};
 use crate::graph::launch::{Target, Tier};
+use crate::platform;
 
 /// What to do where there is no adapter.
 const INSTALL_HINT: &str = "install your card's Vulkan driver (Debian or Ubuntu without a card: apt install mesa-vulkan-drivers), \
@@ -42,14 +44,15 @@ enum Failure {
     Invalid(String),
 }
 
-/// Every adapter of this machine. Native only: blocks.
-pub fn adapters() -> Vec<wgpu::AdapterInfo> {
-    pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all())).iter().map(wgpu::Adapter::get_info).collect()
+/// Every adapter of this machine; in a browser the one it prefers.
+pub async fn adapters() -> Vec<wgpu::AdapterInfo> {
+    instance().enumerate_adapters(wgpu::Backends::all()).await.iter().map(wgpu::Adapter::get_info).collect()
 }
 
 /// Whether the adapter is a processor in disguise (lavapipe, SwiftShader, WARP).
 pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
-    info.device_type == wgpu::DeviceType::Cpu
+    // Browsers tell no device type, but Chrome names SwiftShader.
+    info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader")
 }
 
 /// Index of the adapter to open: the best kind among those whose name contains `name`, in any case.
@@ -80,23 +83,11 @@ fn instance() -> wgpu::Instance {
 }
 
 impl Gpu {
-    /// Opens the best adapter whose name contains `name`. Native only: blocks.
-    pub fn open(name: Option<&str>) -> Result<Self> {
-        pollster::block_on(async {
-            let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
-            let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
-            Self::from_adapter(&adapters[pick(&infos, name)?]).await
-        })
-    }
-
-    /// Opens the adapter the browser or system prefers.
-    pub async fn request() -> Result<Self> {
-        let options = wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
-        let adapter = instance()
-            .request_adapter(&options)
-            .await
-            .map_err(|error| Error::device(format!("no GPU adapter found ({error})"), INSTALL_HINT))?;
-        Self::from_adapter(&adapter).await
+    /// Opens the best adapter whose name contains `name`; in a browser the one it prefers.
+    pub async fn open(name: Option<&str>) -> Result<Self> {
+        let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        Self::from_adapter(&adapters[pick(&infos, name)?]).await
     }
 
     /// Opens an adapter with all its limits.
@@ -167,15 +158,39 @@ impl Gpu {
         }
     }
 
-    /// Blocks until `submission` (or everything submitted) is done; a time-out is an error.
+    /// Blocks until `submission` (or everything submitted) is done; a time-out is an error. In a browser,
+    /// where nothing blocks, it returns at once.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let timeout = self.wait_timeout();
         let result = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(timeout) });
         self.check()?;
-        result.map(|_| ()).map_err(|error| {
-            let what = format!("{} did not finish within {} s ({error})", self.info.name, timeout.as_secs());
-            Error::device(what, "take a smaller train.micro_batch, or another adapter")
-        })
+        result.map(|_| ()).map_err(|error| self.too_slow(timeout, &error.to_string()))
+    }
+
+    /// Waits for `signal`, which something submitted before will set; a time-out is an error.
+    pub async fn settled(&self, signal: &Signal) -> Result<()> {
+        if signal.outcome().is_some() {
+            return Ok(());
+        }
+        // Natively this does all the waiting; a browser goes on at once and calls back later.
+        self.wait(None)?;
+        let timeout = self.wait_timeout();
+        let is_settled = platform::within(timeout.as_secs_f64(), signal.settled()).await.is_some();
+        self.check()?;
+        if is_settled { Ok(()) } else { Err(self.too_slow(timeout, "no answer")) }
+    }
+
+    /// Waits until everything submitted is done.
+    pub async fn idle(&self) -> Result<()> {
+        let signal = Signal::default();
+        let done = signal.clone();
+        self.queue.on_submitted_work_done(move || done.set(true));
+        self.settled(&signal).await
+    }
+
+    fn too_slow(&self, timeout: Duration, why: &str) -> Error {
+        let what = format!("{} did not finish within {} s ({why})", self.info.name, timeout.as_secs());
+        Error::device(what, "take a smaller train.micro_batch, or another adapter")
     }
 
     /// Longest wait for the device: a software adapter may need a minute for one large step.

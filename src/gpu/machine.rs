@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use super::device::Gpu;
 use super::prepared::{ALIGN_BYTES, Buffers, Prepared};
 use super::readback::Readbacks;
+use super::signal::Signal;
 use crate::error::{Error, Result};
 use crate::graph::launch::{Target, Tier};
-use crate::graph::machine::{Culprit, Machine, PlanId, Timing};
+use crate::graph::machine::{Culprit, Later, Machine, PlanId, Timing};
 use crate::graph::plan::{Buffer, Layout, Plan};
 use crate::graph::{Place, Region, Scalars};
+use crate::platform;
 
 /// Runs the host may be ahead of the device.
 const MAX_IN_FLIGHT: usize = 3;
@@ -24,6 +26,7 @@ pub struct GpuMachine {
     plans: Vec<Prepared>,
     readbacks: Readbacks,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
+    fences: VecDeque<Signal>,
 }
 
 /// Regions and arenas.
@@ -68,6 +71,7 @@ impl GpuMachine {
             plans: Vec::new(),
             readbacks: Readbacks::default(),
             in_flight: VecDeque::new(),
+            fences: VecDeque::new(),
         })
     }
 
@@ -198,9 +202,11 @@ impl Machine for GpuMachine {
         self.gpu.check()
     }
 
-    fn download(&mut self, place: Place, len: usize) -> Result<Vec<f32>> {
-        let buffer = self.region(place, len)?.clone();
-        self.readbacks.read(&self.gpu, &buffer, place.offset, len)
+    fn download(&mut self, place: Place, len: usize) -> Later<'_, Vec<f32>> {
+        Box::pin(async move {
+            let buffer = self.region(place, len)?.clone();
+            self.readbacks.read(&self.gpu, &buffer, place.offset, len).await
+        })
     }
 
     fn request(&mut self, tag: u64, place: Place, len: usize) -> Result<()> {
@@ -209,28 +215,48 @@ impl Machine for GpuMachine {
         self.gpu.check()
     }
 
-    fn collect(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
-        self.readbacks.collect(&self.gpu, wait)
+    fn collect(&mut self, wait: bool) -> Later<'_, Vec<(u64, Vec<f32>)>> {
+        Box::pin(self.readbacks.collect(&self.gpu, wait))
     }
 
-    fn find_non_finite(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Option<Culprit>> {
-        self.set_scalars(scalars);
-        let prepared = &self.plans[plan.0];
-        for (step, launches) in prepared.plan.steps.iter().zip(&prepared.steps) {
-            self.submit(prepared, launches.clone());
-            for (port, loc) in step.outputs.iter().enumerate() {
-                let words = self.readbacks.read(&self.gpu, self.memory.buffer(loc.buffer)?, loc.offset, loc.len)?;
-                if !words.iter().all(|word| crate::graph::Real::is_finite_bits(*word)) {
-                    let op = format!("{} {}", step.label, step.op.name());
-                    return Ok(Some(Culprit { op, what: format!("output {port}") }));
+    fn keep_up(&mut self) -> Later<'_, ()> {
+        Box::pin(async move {
+            // Where waits block, `run` has kept up by itself.
+            if platform::CAN_BLOCK {
+                return Ok(());
+            }
+            let fence = Signal::default();
+            let done = fence.clone();
+            self.gpu.queue.on_submitted_work_done(move || done.set(true));
+            self.fences.push_back(fence);
+            if self.fences.len() > MAX_IN_FLIGHT {
+                let oldest = self.fences.pop_front().expect("there are more than none");
+                self.gpu.settled(&oldest).await?;
+            }
+            self.gpu.check()
+        })
+    }
+
+    fn find_non_finite<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Option<Culprit>> {
+        Box::pin(async move {
+            self.set_scalars(scalars);
+            let prepared = &self.plans[plan.0];
+            for (step, launches) in prepared.plan.steps.iter().zip(&prepared.steps) {
+                self.submit(prepared, launches.clone());
+                for (port, loc) in step.outputs.iter().enumerate() {
+                    let words = self.readbacks.read(&self.gpu, self.memory.buffer(loc.buffer)?, loc.offset, loc.len).await?;
+                    if !words.iter().all(|word| crate::graph::Real::is_finite_bits(*word)) {
+                        let op = format!("{} {}", step.label, step.op.name());
+                        return Ok(Some(Culprit { op, what: format!("output {port}") }));
+                    }
                 }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
     }
 
-    fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
-        self.time_launches(plan, scalars)
+    fn profile<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Vec<Timing>> {
+        Box::pin(self.time_launches(plan, scalars))
     }
 
     fn region_len(&self, region: Region) -> usize {

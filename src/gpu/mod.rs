@@ -13,6 +13,8 @@ pub mod pipeline;
 pub mod prepared;
 /// Results on their way back to the host.
 pub mod readback;
+/// Something the device will have done.
+pub mod signal;
 /// Shader text put together from its parts.
 pub mod stitch;
 /// Time of each launch of a plan.

@@ -1,15 +1,10 @@
 //! Results on their way back: a pool of staging buffers, collected in order, without blocking.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::device::Gpu;
+use super::signal::Signal;
 use crate::error::{Error, Result};
-
-const PENDING: u8 = 0;
-const MAPPED: u8 = 1;
-const FAILED: u8 = 2;
 
 /// Copies under way, oldest first, and free staging buffers.
 #[derive(Debug, Default)]
@@ -24,7 +19,7 @@ pub struct Readback {
     tag: u64,
     staging: wgpu::Buffer,
     len: usize,
-    state: Arc<AtomicU8>,
+    mapped: Signal,
 }
 
 impl Readbacks {
@@ -36,26 +31,26 @@ impl Readbacks {
     }
 
     /// What has arrived, in the order of the requests; with `wait`, everything.
-    pub fn collect(&mut self, gpu: &Gpu, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
-        if wait && !self.pending.is_empty() {
-            gpu.wait(None)?;
+    pub async fn collect(&mut self, gpu: &Gpu, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
+        if let Some(last) = self.pending.back().filter(|_| wait) {
+            gpu.settled(&last.mapped).await?;
         } else {
             // Runs the callbacks of finished copies; a time-out cannot happen without a wait.
             let _ = gpu.device.poll(wgpu::PollType::Poll);
             gpu.check()?;
         }
         let mut arrived = Vec::new();
-        while self.pending.front().is_some_and(Readback::has_settled) {
+        while self.pending.front().is_some_and(|oldest| oldest.mapped.outcome().is_some()) {
             let readback = self.pending.pop_front().expect("the front was just looked at");
             arrived.push((readback.tag, self.finish(gpu, readback)?));
         }
         Ok(arrived)
     }
 
-    /// `len` words of `source` from word `offset`, at once. Native only: blocks.
-    pub fn read(&mut self, gpu: &Gpu, source: &wgpu::Buffer, offset: usize, len: usize) -> Result<Vec<f32>> {
+    /// `len` words of `source` from word `offset`, once everything before is done.
+    pub async fn read(&mut self, gpu: &Gpu, source: &wgpu::Buffer, offset: usize, len: usize) -> Result<Vec<f32>> {
         let readback = self.start(gpu, 0, source, offset, len);
-        gpu.wait(None)?;
+        gpu.settled(&readback.mapped).await?;
         self.finish(gpu, readback)
     }
 
@@ -65,16 +60,14 @@ impl Readbacks {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("readback") });
         encoder.copy_buffer_to_buffer(source, offset as u64 * 4, &staging, 0, bytes);
         gpu.queue.submit([encoder.finish()]);
-        let state = Arc::new(AtomicU8::new(PENDING));
-        let settled = state.clone();
-        staging.slice(0..bytes).map_async(wgpu::MapMode::Read, move |result| {
-            settled.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
-        });
-        Readback { tag, staging, len, state }
+        let mapped = Signal::default();
+        let settled = mapped.clone();
+        staging.slice(0..bytes).map_async(wgpu::MapMode::Read, move |result| settled.set(result.is_ok()));
+        Readback { tag, staging, len, mapped }
     }
 
     fn finish(&mut self, gpu: &Gpu, readback: Readback) -> Result<Vec<f32>> {
-        let mapped = readback.state.load(Ordering::Acquire) == MAPPED;
+        let mapped = readback.mapped.outcome() == Some(true);
         let view = mapped.then(|| readback.staging.slice(0..readback.len as u64 * 4).get_mapped_range());
         let Some(Ok(view)) = view else {
             gpu.check()?;
@@ -99,11 +92,5 @@ impl Readbacks {
                 mapped_at_creation: false,
             }),
         }
-    }
-}
-
-impl Readback {
-    fn has_settled(&self) -> bool {
-        self.state.load(Ordering::Acquire) != PENDING
     }
 }

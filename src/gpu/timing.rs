@@ -1,6 +1,7 @@
 //! Time of each launch of a plan: timestamps where the adapter has them, else the wall clock.
 
 use super::machine::GpuMachine;
+use super::signal::Signal;
 use crate::error::Result;
 use crate::graph::Scalars;
 use crate::graph::machine::{PlanId, Timing};
@@ -13,16 +14,16 @@ impl GpuMachine {
     /// Times every launch of a plan.
     ///
     /// Software adapters stamp when a command is queued, so they are timed by the wall clock.
-    pub(super) fn time_launches(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
+    pub(super) async fn time_launches(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>> {
         self.set_scalars(scalars);
         let num_launches = self.prepared(plan).launches.len();
         let mut millis = Vec::with_capacity(num_launches);
         for start in (0..num_launches).step_by(MAX_TIMED) {
             let end = num_launches.min(start + MAX_TIMED);
             if self.gpu().has_timestamps && !self.gpu().is_software() {
-                millis.extend(self.stamped(plan, start..end)?);
+                millis.extend(self.stamped(plan, start..end).await?);
             } else {
-                millis.extend(self.clocked(plan, start..end)?);
+                millis.extend(self.clocked(plan, start..end).await?);
             }
         }
         let steps = self.prepared(plan).plan.steps.iter();
@@ -32,19 +33,19 @@ impl GpuMachine {
         Ok(labels.zip(millis).map(|(label, millis)| Timing { label, millis }).collect())
     }
 
-    fn clocked(&self, plan: PlanId, launches: std::ops::Range<usize>) -> Result<Vec<f64>> {
-        self.gpu().wait(None)?;
-        launches
-            .map(|ix| {
-                let start_secs = now_secs();
-                self.submit(self.prepared(plan), ix..ix + 1);
-                self.gpu().wait(None)?;
-                Ok((now_secs() - start_secs) * 1e3)
-            })
-            .collect()
+    async fn clocked(&self, plan: PlanId, launches: std::ops::Range<usize>) -> Result<Vec<f64>> {
+        self.gpu().idle().await?;
+        let mut millis = Vec::with_capacity(launches.len());
+        for ix in launches {
+            let start_secs = now_secs();
+            self.submit(self.prepared(plan), ix..ix + 1);
+            self.gpu().idle().await?;
+            millis.push((now_secs() - start_secs) * 1e3);
+        }
+        Ok(millis)
     }
 
-    fn stamped(&self, plan: PlanId, launches: std::ops::Range<usize>) -> Result<Vec<f64>> {
+    async fn stamped(&self, plan: PlanId, launches: std::ops::Range<usize>) -> Result<Vec<f64>> {
         let gpu = self.gpu();
         let count = 2 * launches.len() as u32;
         let queries =
@@ -68,8 +69,10 @@ impl GpuMachine {
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, u64::from(count) * 8);
         gpu.queue.submit([encoder.finish()]);
-        staging.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        gpu.wait(None)?;
+        let mapped = Signal::default();
+        let settled = mapped.clone();
+        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| settled.set(result.is_ok()));
+        gpu.settled(&mapped).await?;
         let view = staging.slice(..).get_mapped_range().map_err(|error| crate::error::Error::Internal(error.to_string()))?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
         let period_nanos = f64::from(gpu.queue.get_timestamp_period());

@@ -17,7 +17,7 @@ use crate::graph::launch::Tier;
 use crate::graph::machine::Machine;
 use crate::graph::plan::Plan;
 use crate::graph::{Graph, Op, Place, Region, Scalars, Shape};
-use crate::platform::write_atomically;
+use crate::platform::{files, write_atomically};
 
 /// Timed runs of a candidate after one that warms up; the fastest counts.
 const RUNS: usize = 3;
@@ -40,7 +40,7 @@ pub fn cache_dir() -> Option<PathBuf> {
 
 /// Finds the fastest candidate of every tuned op in `graphs`, from the file in `cache_dir` or by
 /// timing it, and lets machines made from now on use them. Only [`Tier::Tiled`] has candidates.
-pub fn tune<'a>(gpu: &Gpu, graphs: impl IntoIterator<Item = &'a Graph>, cache_dir: Option<&Path>) -> Result<BTreeMap<String, usize>> {
+pub async fn tune<'a>(gpu: &Gpu, graphs: impl IntoIterator<Item = &'a Graph>, cache_dir: Option<&Path>) -> Result<BTreeMap<String, usize>> {
     let device = device_key(gpu);
     let path = cache_dir.map(|dir| dir.join(file_name(&device)));
     let mut cache = path.as_deref().and_then(|path| read(path, &device)).unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn tune<'a>(gpu: &Gpu, graphs: impl IntoIterator<Item = &'a Graph>, cache_di
                 Some(choice) => choice,
                 None => {
                     has_timed = true;
-                    fastest(gpu, graph, node, &key, count)?
+                    fastest(gpu, graph, node, &key, count).await?
                 }
             };
             wanted.insert(key, choice);
@@ -85,25 +85,25 @@ fn file_name(device: &str) -> String {
 
 /// The cache, unless it is missing, damaged or another device's.
 fn read(path: &Path, device: &str) -> Option<Cache> {
-    let text = std::fs::read_to_string(path).ok()?;
-    serde_json::from_str(&text).ok().filter(|cache: &Cache| cache.device == device)
+    let bytes = files::read(path).ok()?;
+    serde_json::from_slice(&bytes).ok().filter(|cache: &Cache| cache.device == device)
 }
 
 /// Writes the cache if it can be written; it will be timed again otherwise.
 fn write(path: &Path, cache: &Cache) {
     let text = serde_json::to_string_pretty(cache).expect("strings and numbers can be written as JSON");
     let dir = path.parent().unwrap_or(Path::new("."));
-    if std::fs::create_dir_all(dir).is_ok() {
+    if files::create_dir_all(dir).is_ok() {
         // A full disk or a read-only home: only the next start is slower.
         let _ = write_atomically(path, text.as_bytes());
     }
 }
 
-fn fastest(gpu: &Gpu, graph: &Graph, node: &Node, key: &str, count: usize) -> Result<usize> {
+async fn fastest(gpu: &Gpu, graph: &Graph, node: &Node, key: &str, count: usize) -> Result<usize> {
     let shapes: Vec<Shape> = node.inputs.iter().map(|input| graph.shape(*input).clone()).collect();
     let mut best = (f64::INFINITY, 0);
     for candidate in 0..count {
-        let millis = time(gpu, &node.op, &shapes, (key, candidate))?;
+        let millis = time(gpu, &node.op, &shapes, (key, candidate)).await?;
         if millis < best.0 {
             best = (millis, candidate);
         }
@@ -112,7 +112,7 @@ fn fastest(gpu: &Gpu, graph: &Graph, node: &Node, key: &str, count: usize) -> Re
 }
 
 /// Milliseconds of one run of `op` alone.
-fn time(gpu: &Gpu, op: &Arc<dyn Op>, shapes: &[Shape], (key, candidate): (&str, usize)) -> Result<f64> {
+async fn time(gpu: &Gpu, op: &Arc<dyn Op>, shapes: &[Shape], (key, candidate): (&str, usize)) -> Result<f64> {
     let mut graph = Graph::new();
     let mut end = 0;
     let mut inputs = Vec::new();
@@ -131,7 +131,7 @@ fn time(gpu: &Gpu, op: &Arc<dyn Op>, shapes: &[Shape], (key, candidate): (&str, 
     let plan = machine.load(Plan::new("tune", &graph, &layout)?)?;
     let mut best = f64::INFINITY;
     for run in 0..=RUNS {
-        let millis = machine.profile(plan, &Scalars::default())?.iter().map(|timing| timing.millis).sum();
+        let millis = machine.profile(plan, &Scalars::default()).await?.iter().map(|timing| timing.millis).sum();
         if run > 0 {
             best = f64::min(best, millis);
         }

@@ -1,5 +1,7 @@
 //! What runs a plan: the processor or an adapter, behind one interface.
 
+use std::pin::Pin;
+
 use super::place::{Place, Region};
 use super::plan::{Layout, Plan};
 use super::real::Scalars;
@@ -27,6 +29,9 @@ pub struct Timing {
     pub millis: f64,
 }
 
+/// What a machine will have: at once on the processor and natively, later in a browser, where nothing may block.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
+
 /// A device that holds the regions and runs plans on them.
 pub trait Machine {
     /// Name for people and files: `cpu (2 threads)` or the adapter's.
@@ -38,27 +43,30 @@ pub trait Machine {
     /// Makes a plan ready: buffers, pipelines, bind groups.
     fn load(&mut self, plan: Plan) -> Result<PlanId>;
 
-    /// Runs a plan once. May return before it is done.
+    /// Runs a plan once. May return before it is done; whoever runs many calls [`Machine::keep_up`] between them.
     fn run(&mut self, plan: PlanId, scalars: &Scalars) -> Result<()>;
 
     /// Writes words into a region.
     fn upload(&mut self, place: Place, words: &[f32]) -> Result<()>;
 
     /// Reads words of a region; waits for everything before it.
-    fn download(&mut self, place: Place, len: usize) -> Result<Vec<f32>>;
+    fn download(&mut self, place: Place, len: usize) -> Later<'_, Vec<f32>>;
 
     /// Asks for words of a region as they will be after everything run so far; they come through
     /// [`Machine::collect`] with this tag.
     fn request(&mut self, tag: u64, place: Place, len: usize) -> Result<()>;
 
     /// What has arrived, in the order of the requests. With `wait`: everything asked for.
-    fn collect(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>>;
+    fn collect(&mut self, wait: bool) -> Later<'_, Vec<(u64, Vec<f32>)>>;
+
+    /// Waits while the host is more than a few runs ahead of the device.
+    fn keep_up(&mut self) -> Later<'_, ()>;
 
     /// Runs a plan step by step and names the first op with a non-finite output.
-    fn find_non_finite(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Option<Culprit>>;
+    fn find_non_finite<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Option<Culprit>>;
 
     /// Runs a plan once, op by op or launch by launch, and says how long each took.
-    fn profile(&mut self, plan: PlanId, scalars: &Scalars) -> Result<Vec<Timing>>;
+    fn profile<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Vec<Timing>>;
 
     /// Words of a region.
     fn region_len(&self, region: Region) -> usize;

@@ -12,6 +12,7 @@ use super::meta::{RunMeta, SCHEMA};
 use super::read::{Recorded, RunHeader, file};
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
+use crate::platform::files;
 
 /// The files of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,20 +132,18 @@ pub fn names_in_folder(run_dir: &Path, with_checkpoints: bool) -> Result<Vec<(St
 
 fn collect(folder: &Path, prefix: &str, with_checkpoints: bool, found: &mut Vec<(String, PathBuf)>) -> Result<()> {
     let refuse = |source| Error::io(folder, "list the folder", source);
-    for entry in std::fs::read_dir(folder).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
-        let kind = entry.file_type().map_err(refuse)?;
-        let Ok(leaf) = entry.file_name().into_string() else { continue };
-        let is_left_out = leaf.starts_with('.')
+    for path in files::list(folder).map_err(refuse)? {
+        let Some(leaf) = path.file_name().and_then(|leaf| leaf.to_str()) else { continue };
+        let is_left_out = leaf.starts_with('.') || files::is_link(&path)
             || prefix.is_empty() && (leaf == file::LOCK || leaf == file::TENSORBOARD || leaf == file::CHECKPOINTS && !with_checkpoints);
         if is_left_out {
             continue;
         }
         let name = format!("{prefix}{leaf}");
-        if kind.is_dir() && prefix.is_empty() {
-            collect(&entry.path(), &format!("{name}/"), with_checkpoints, found)?;
-        } else if kind.is_file() {
-            found.push((name, entry.path()));
+        if files::is_dir(&path) && prefix.is_empty() {
+            collect(&path, &format!("{name}/"), with_checkpoints, found)?;
+        } else if files::is_file(&path) {
+            found.push((name, path));
         }
     }
     Ok(())

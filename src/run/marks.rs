@@ -37,10 +37,10 @@ impl Marks {
     /// The marks of a run folder; none where there is no file.
     pub fn read(run_dir: &Path) -> Result<Self> {
         let path = run_dir.join(file::MARKS);
-        if !path.is_file() {
+        if !platform::files::is_file(&path) {
             return Ok(Self::default());
         }
-        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, "read the file", source))?;
+        let bytes = platform::files::read(&path).map_err(|source| Error::io(&path, "read the file", source))?;
         Self::from_bytes(&bytes, &path)
     }
 

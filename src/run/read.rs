@@ -1,6 +1,5 @@
 //! Reading run folders: one, all, or by a short name.
 
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::event::{Event, Status};
@@ -9,6 +8,7 @@ use super::line;
 use super::marks::Marks;
 use super::meta::RunMeta;
 use crate::error::{Error, Result};
+use crate::platform::files;
 
 /// Files of a run folder.
 pub(super) mod file {
@@ -84,11 +84,11 @@ pub fn read_run(path: &Path) -> Result<Recorded> {
 /// Reads `run.json` of a run folder.
 pub fn read_header(path: &Path) -> Result<RunHeader> {
     let meta_path = path.join(file::META);
-    if !meta_path.is_file() {
+    if !files::is_file(&meta_path) {
         let what = format!("this is no run folder: it has no {}", file::META);
         return Err(Error::file(path, what, "`vitrine runs ls` shows the runs"));
     }
-    let bytes = fs::read(&meta_path).map_err(|source| Error::io(&meta_path, "read the file", source))?;
+    let bytes = files::read(&meta_path).map_err(|source| Error::io(&meta_path, "read the file", source))?;
     let meta = meta_from_bytes(&bytes, &meta_path)?;
     Ok(RunHeader { path: path.to_path_buf(), meta, marks: Marks::read(path)?, is_live: is_locked(path) })
 }
@@ -96,16 +96,14 @@ pub fn read_header(path: &Path) -> Result<RunHeader> {
 /// All runs in a folder, oldest first; none if the folder is missing.
 pub fn list(runs_dir: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
-    if !runs_dir.exists() {
+    if !files::is_dir(runs_dir) {
         return Ok(listing);
     }
     let refuse = |source| Error::io(runs_dir, "list the runs", source);
-    for entry in fs::read_dir(runs_dir).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
-        let path = entry.path();
+    for path in files::list(runs_dir).map_err(refuse)? {
         // A hidden folder is one that an import is filling.
-        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if path.is_dir() && !is_hidden {
+        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if files::is_dir(&path) && !is_hidden {
             match read_header(&path) {
                 Ok(header) => listing.runs.push(header),
                 Err(error) => listing.unreadable.push(error),
@@ -115,7 +113,7 @@ pub fn list(runs_dir: &Path) -> Result<Listing> {
     listing.runs.sort_by_cached_key(|run| {
         // Ids begin with the second of creation; the config is written once, at that moment.
         let second = run.meta.id.chars().take(STAMP_LEN).collect::<String>();
-        let written = fs::metadata(run.path.join(file::CONFIG)).and_then(|config| config.modified());
+        let written = files::modified(&run.path.join(file::CONFIG));
         (second, written.ok(), run.meta.id.clone())
     });
     Ok(listing)
@@ -128,7 +126,7 @@ const STAMP_LEN: usize = 15;
 pub fn resolve(runs_dir: &Path, run: &str) -> Result<PathBuf> {
     let in_runs_dir = runs_dir.join(run);
     for path in [Path::new(run), &in_runs_dir] {
-        if !run.is_empty() && path.join(file::META).is_file() {
+        if !run.is_empty() && files::is_file(&path.join(file::META)) {
             return Ok(path.to_path_buf());
         }
     }
@@ -167,16 +165,15 @@ pub(super) fn read_notes(path: &Path) -> Result<Vec<Line>> {
 }
 
 fn read_lines(path: &Path, parse: Parse) -> Result<Vec<Line>> {
-    let bytes = fs::read(path).map_err(|source| Error::io(path, "read the file", source))?;
+    let bytes = files::read(path).map_err(|source| Error::io(path, "read the file", source))?;
     lines_from_bytes(&bytes, path, parse)
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).map_err(|source| Error::io(path, "read the file", source))?;
+    let bytes = files::read(path).map_err(|source| Error::io(path, "read the file", source))?;
     String::from_utf8(bytes).map_err(|error| Error::file(path, format!("not text: {error}"), ""))
 }
 
 fn is_locked(path: &Path) -> bool {
-    let Ok(lock) = File::open(path.join(file::LOCK)) else { return false };
-    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+    files::Lock::is_taken(&path.join(file::LOCK))
 }

@@ -5,10 +5,7 @@
 //! costs at most the line under way. One process at a time: the folder is locked.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::alarm::{AlarmKind, Verdict};
 use super::event::{Event, Resumed, Status};
@@ -20,6 +17,7 @@ use super::state::Standing;
 use super::summary::{self, EpochRows};
 use crate::error::{Error, Result};
 use crate::platform;
+use crate::platform::files::{self, Appender, Lock};
 
 /// Letters of a run's name that its id takes.
 const SLUG_LEN: usize = 40;
@@ -53,18 +51,18 @@ pub struct RunStore {
     metrics: LineFile,
     notes: LineFile,
     summary: LineFile,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl RunStore {
     /// Makes `runs_dir/<id>/` for a new run and locks it.
     pub fn create(runs_dir: &Path, run: NewRun) -> Result<Self> {
-        fs::create_dir_all(runs_dir).map_err(|source| Error::io(runs_dir, "make the folder", source))?;
+        files::create_dir_all(runs_dir).map_err(|source| Error::io(runs_dir, "make the folder", source))?;
         let (id, path) = claim_folder(runs_dir, &run.name)?;
         let store = Self::fill(&path, id, run);
         if store.is_err() {
             // The folder is ours and useless; its removal may fail for the same reason.
-            let _ = fs::remove_dir_all(&path);
+            let _ = files::remove_dir_all(&path);
         }
         store
     }
@@ -73,7 +71,7 @@ impl RunStore {
         let lock = lock_folder(path)?;
         for folder in [file::PROBES, file::CHECKPOINTS] {
             let folder = path.join(folder);
-            fs::create_dir(&folder).map_err(|source| Error::io(&folder, "make the folder", source))?;
+            files::create_dir(&folder).map_err(|source| Error::io(&folder, "make the folder", source))?;
         }
         platform::write_atomically(&path.join(file::CONFIG), run.config_toml.as_bytes())?;
         let mut versions = run.versions;
@@ -243,7 +241,7 @@ fn claim_folder(runs_dir: &Path, name: &str) -> Result<(String, PathBuf)> {
     let mut count = 1;
     loop {
         let path = runs_dir.join(&id);
-        match fs::create_dir(&path) {
+        match files::create_dir(&path) {
             Ok(()) => return Ok((id, path)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 count += 1;
@@ -254,40 +252,26 @@ fn claim_folder(runs_dir: &Path, name: &str) -> Result<(String, PathBuf)> {
     }
 }
 
-/// Locks a run folder until the file is dropped or the process ends, however it ends.
-fn lock_folder(path: &Path) -> Result<File> {
+/// Locks a run folder until the lock is dropped or the process ends, however it ends.
+fn lock_folder(path: &Path) -> Result<Lock> {
     let lock_path = path.join(file::LOCK);
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&lock_path)
-        .map_err(|source| Error::io(&lock_path, "open the lock", source))?;
-    // A reader that looks whether the run is live holds the lock for a moment.
-    for _ in 0..5 {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-            Err(TryLockError::Error(source)) => {
-                return Err(Error::io(&lock_path, "lock the run", source));
-            }
-        }
-    }
-    Err(Error::file(path, "another process is writing this run", "wait until it ends, stop it with Ctrl-C, or start a new run"))
+    let lock = Lock::take(&lock_path).map_err(|source| Error::io(&lock_path, "lock the run", source))?;
+    let hint = "wait until it ends, stop it with Ctrl-C, or start a new run";
+    lock.ok_or_else(|| Error::file(path, "another process is writing this run", hint))
 }
 
 /// A file that grows by whole lines, each one write.
 #[derive(Debug)]
 struct LineFile {
     path: PathBuf,
-    file: File,
+    file: Appender,
     line: Vec<u8>,
 }
 
 impl LineFile {
     fn open(folder: &Path, name: &str) -> Result<Self> {
         let path = folder.join(name);
-        let file = OpenOptions::new().append(true).create(true).open(&path).map_err(|source| Error::io(&path, "open the file", source))?;
+        let file = Appender::open(&path).map_err(|source| Error::io(&path, "open the file", source))?;
         Ok(Self { path, file, line: Vec::new() })
     }
 
@@ -295,7 +279,6 @@ impl LineFile {
         self.line.clear();
         self.line.extend_from_slice(line.as_bytes());
         self.line.push(b'\n');
-        let outcome = self.file.write_all(&self.line);
-        outcome.map_err(|source| Error::io(&self.path, "write to the file", source))
+        self.file.append(&self.line).map_err(|source| Error::io(&self.path, "write to the file", source))
     }
 }

@@ -86,7 +86,7 @@ impl Tensors {
     ///
     /// Errors: missing, truncated, damaged, not safetensors, or an array of another type.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}"), ""))?;
+        let bytes = platform::files::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}"), ""))?;
         Self::from_bytes(&bytes, path)
     }
 

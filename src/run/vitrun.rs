@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use super::files::{RunFiles, meta_from_bytes, names_in_folder};
 use super::read::file;
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// How the names of these files end.
 pub const EXTENSION: &str = "vitrun";
@@ -70,7 +71,7 @@ pub fn to_bytes(files: &RunFiles) -> Result<Vec<u8>> {
 /// Errors: no run folder, a file that cannot be read, a full disk.
 pub fn pack<W: Write>(run_dir: &Path, with_checkpoints: bool, out: W) -> Result<W> {
     let meta_path = run_dir.join(file::META);
-    let read = |path: &PathBuf| fs::read(path).map_err(|source| Error::io(path, "read the file", source));
+    let read = |path: &PathBuf| platform::files::read(path).map_err(|source| Error::io(path, "read the file", source));
     let id = meta_from_bytes(&read(&meta_path)?, &meta_path)?.id;
     let files = names_in_folder(run_dir, with_checkpoints)?;
     write(out, &id, files.iter().map(|(name, path)| Ok((name.clone(), read(path)?))))

@@ -6,7 +6,6 @@
 //! older optimiser files go. A process killed at any moment leaves a `last` whose partner is there.
 //! Random draws, batches and the schedule are functions of the step, so no other state exists.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::graph::machine::Machine;
 use crate::graph::{Place, Region};
 use crate::model::parameters::{Parameter, Parameters, Source};
+use crate::platform::files;
 use crate::run::store::checkpoint_path;
 use crate::run::tensors::Tensors;
 
@@ -98,7 +98,7 @@ fn config_hash(experiment: &Experiment) -> String {
 }
 
 /// Writes the weights alone, e.g. as `best` or `pre-crash`. Returns the file.
-pub fn save_weights(
+pub async fn save_weights(
     run_dir: &Path,
     name: &str,
     machine: &mut dyn Machine,
@@ -107,7 +107,7 @@ pub fn save_weights(
     (experiment, position): (&Experiment, &Position),
 ) -> Result<PathBuf> {
     let path = checkpoint_path(run_dir, name);
-    let by_name = weights::state_dict(machine, parameters, source, position.num_batches)?;
+    let by_name = weights::state_dict(machine, parameters, source, position.num_batches).await?;
     Tensors { by_name, about: About::new(experiment, position).to_json() }.write(&path)?;
     Ok(path)
 }
@@ -115,7 +115,7 @@ pub fn save_weights(
 /// Writes everything that [`restore`] needs. Returns the file, `last.safetensors`.
 ///
 /// Errors: a file cannot be written; the checkpoint before stays whole then.
-pub fn save(
+pub async fn save(
     run_dir: &Path,
     machine: &mut dyn Machine,
     parameters: &Parameters,
@@ -129,13 +129,13 @@ pub fn save(
 
     let mut state = Tensors { about: about.to_json(), ..Tensors::default() };
     for (region, prefix, arrays) in state_of(machine, parameters) {
-        let named = weights::download(machine, arrays, region)?;
+        let named = weights::download(machine, arrays, region).await?;
         state.by_name.extend(named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
     }
     state.write(&folder.join(&optimizer))?;
 
     about.optimizer = Some(optimizer.clone());
-    let by_name = weights::state_dict(machine, parameters, Source::Trained, position.num_batches)?;
+    let by_name = weights::state_dict(machine, parameters, Source::Trained, position.num_batches).await?;
     Tensors { by_name, about: about.to_json() }.write(&path)?;
     remove_older(folder, &optimizer);
     Ok(path)
@@ -153,13 +153,13 @@ fn state_of<'a>(machine: &dyn Machine, parameters: &'a Parameters) -> Vec<(Regio
 /// Removes optimiser files that no checkpoint names any more, and what killed writes have left.
 /// What cannot be removed is tried again at the next checkpoint.
 fn remove_older(folder: &Path, keep: &str) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    let Ok(entries) = files::list(folder) else { return };
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_older = name.starts_with(OPTIMIZER_PREFIX) && name != keep;
         let is_leftover = name.starts_with('.') && name.ends_with(".tmp");
         if is_older || is_leftover {
-            let _ = fs::remove_file(entry.path());
+            let _ = files::remove_file(&path);
         }
     }
 }
@@ -170,7 +170,7 @@ fn remove_older(folder: &Path, keep: &str) {
 /// together, another config or another model.
 pub fn restore(run_dir: &Path, machine: &mut dyn Machine, parameters: &Parameters, experiment: &Experiment) -> Result<Position> {
     let path = checkpoint_path(run_dir, LAST);
-    if !path.is_file() {
+    if !files::is_file(&path) {
         return Err(Error::file(run_dir, "this run has no checkpoint to go on from", "start it again from the beginning"));
     }
     let last = Tensors::read(&path)?;
@@ -198,7 +198,7 @@ fn read_state(last: &Path, about: &About) -> Result<(PathBuf, Tensors)> {
         return Err(Error::file(last, "it holds weights alone, no state of the optimiser", "`train --init` starts from weights"));
     };
     let path = last.with_file_name(optimizer);
-    if !path.is_file() {
+    if !files::is_file(&path) {
         let hint = format!("without it, start a new run with --init {}", last.display());
         return Err(Error::file(&path, format!("it is missing, and {} needs it", last.display()), hint));
     }

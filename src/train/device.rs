@@ -26,23 +26,23 @@ impl Device {
     ///
     /// `Auto` takes a real GPU; a software adapter is slower than the processor, so that is taken
     /// where there is nothing else.
-    pub fn open(choice: DeviceChoice, adapter: Option<&str>) -> Result<(Self, String)> {
+    pub async fn open(choice: DeviceChoice, adapter: Option<&str>) -> Result<(Self, String)> {
         match choice {
             DeviceChoice::Cpu => Ok((Self::Cpu, "cpu, as asked".to_string())),
             DeviceChoice::Gpu => {
-                let gpu = Gpu::open(adapter)?;
+                let gpu = Gpu::open(adapter).await?;
                 let why = format!("{}, as asked", gpu.info.name);
                 Ok((Self::Gpu(gpu, None), why))
             }
             DeviceChoice::Auto => {
-                let infos = device::adapters();
+                let infos = device::adapters().await;
                 let Ok(best) = device::pick(&infos, adapter) else {
                     return Ok((Self::Cpu, "cpu: no GPU adapter found".to_string()));
                 };
                 if device::is_software(&infos[best]) {
                     return Ok((Self::Cpu, format!("cpu: {} is a software adapter and slower", infos[best].name)));
                 }
-                let gpu = Gpu::open(adapter)?;
+                let gpu = Gpu::open(adapter).await?;
                 let why = gpu.info.name.clone();
                 Ok((Self::Gpu(gpu, None), why))
             }
@@ -59,9 +59,9 @@ impl Device {
 
     /// Chooses the tiles of a real adapter for the ops of `graph`: timed once, then kept in a file. A
     /// software adapter has nothing to choose.
-    pub fn tune(&self, graph: &Graph) -> Result<()> {
+    pub async fn tune(&self, graph: &Graph) -> Result<()> {
         match self {
-            Self::Gpu(gpu, _) if gpu.tier() == Tier::Tiled => tune(gpu, [graph], cache_dir().as_deref()).map(|_| ()),
+            Self::Gpu(gpu, _) if gpu.tier() == Tier::Tiled => tune(gpu, [graph], cache_dir().as_deref()).await.map(|_| ()),
             Self::Gpu(..) | Self::Cpu => Ok(()),
         }
     }

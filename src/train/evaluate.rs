@@ -13,6 +13,7 @@ use crate::data;
 use crate::data::loader::{Batch, Loader};
 use crate::error::{Error, Result};
 use crate::model::parameters::Source;
+use crate::platform::files;
 use crate::run::store::checkpoint_path;
 use crate::run::tensors::{Tensor, Tensors};
 
@@ -45,11 +46,11 @@ pub struct Report {
 /// Evaluates weights on all test images.
 ///
 /// Errors: bad data or weights, no device, the logits cannot be written.
-pub fn run(request: &Request) -> Result<Report> {
+pub async fn run(request: &Request) -> Result<Report> {
     let experiment = &request.experiment;
     let split = data::open(&experiment.data, &experiment.model)?;
-    let (device, _) = Device::open(request.device, request.adapter.as_deref())?;
-    let mut trainer = Trainer::new(experiment, &device)?;
+    let (device, _) = Device::open(request.device, request.adapter.as_deref()).await?;
+    let mut trainer = Trainer::new(experiment, &device).await?;
     let values = weights::load(&request.weights, &trainer.parameters)?;
     weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
     drop(values);
@@ -57,13 +58,14 @@ pub fn run(request: &Request) -> Result<Report> {
     let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
     let num_classes = experiment.model.num_classes;
     let (mut logits, mut labels) = (Vec::new(), Vec::new());
-    let totals = evaluate(&mut trainer, &test, |trainer, batch| {
+    let totals = evaluate(&mut trainer, &test, async |trainer, batch| {
         if request.out.is_some() {
-            logits.extend_from_slice(&trainer.logits()?[..batch.valid * num_classes]);
+            logits.extend_from_slice(&trainer.logits().await?[..batch.valid * num_classes]);
             labels.extend(batch.labels[..batch.valid].iter().map(|label| i64::from(*label)));
         }
         Ok(())
-    })?;
+    })
+    .await?;
     if let Some(out) = &request.out {
         let len = labels.len();
         let arrays =
@@ -75,14 +77,19 @@ pub fn run(request: &Request) -> Result<Report> {
 
 /// Mean loss and accuracy over every image of `test`, whose batches are the trainer's
 /// micro-batches. `each` is called after every batch.
-pub fn evaluate(trainer: &mut Trainer, test: &Loader, mut each: impl FnMut(&mut Trainer, &Batch) -> Result<()>) -> Result<Totals> {
+pub async fn evaluate(
+    trainer: &mut Trainer,
+    test: &Loader,
+    mut each: impl AsyncFnMut(&mut Trainer, &Batch) -> Result<()>,
+) -> Result<Totals> {
     trainer.clear_totals()?;
     for ix in 0..test.steps_per_epoch() {
         let batch = test.batch(ix)?;
         trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid)?;
-        each(trainer, &batch)?;
+        trainer.breathe().await?;
+        each(trainer, &batch).await?;
     }
-    trainer.totals()
+    trainer.totals().await
 }
 
 /// The weights of a run: the best, or the last where nothing was evaluated.
@@ -90,6 +97,6 @@ pub fn evaluate(trainer: &mut Trainer, test: &Loader, mut each: impl FnMut(&mut 
 /// Errors: a run without a checkpoint.
 pub fn weights_of_run(run_dir: &Path) -> Result<PathBuf> {
     let candidates = [BEST, LAST].map(|name| checkpoint_path(run_dir, name));
-    let found = candidates.into_iter().find(|path| path.is_file());
+    let found = candidates.into_iter().find(|path| files::is_file(path));
     found.ok_or_else(|| Error::file(run_dir, "this run has no checkpoint yet", "`vitrine train --resume` goes on with a run"))
 }

@@ -93,13 +93,13 @@ pub struct Outcome {
 const GROUP_RATIO: f64 = 4.0;
 
 /// Trains until the schedule, a crash or a command ends it. Every event goes to the run folder and
-/// to `on_event`.
+/// to `on_event`. Natively the caller waits for it ([`platform::Wait`]) on a thread of its own.
 ///
 /// Errors: bad data or weights, a device that is missing, too small or lost, a full disk.
-pub fn run(request: &Request, commands: &Receiver<Command>, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome> {
-    let mut session = Session::open(request, on_event)?;
-    let status = session.train(commands)?;
-    session.end(status)
+pub async fn run(request: &Request, commands: &Receiver<Command>, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome> {
+    let mut session = Session::open(request, on_event).await?;
+    let status = session.train(commands).await?;
+    session.end(status).await
 }
 
 struct Session<'a> {
@@ -130,18 +130,18 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn open(request: &Request, on_event: &'a mut dyn FnMut(&Event)) -> Result<Self> {
+    async fn open(request: &Request, on_event: &'a mut dyn FnMut(&Event)) -> Result<Self> {
         let experiment = &request.resolved.experiment;
         let split = data::open(&experiment.data, &experiment.model)?;
-        let (device, why_device) = Device::open(request.device, request.adapter.as_deref())?;
+        let (device, why_device) = Device::open(request.device, request.adapter.as_deref()).await?;
         let loader = Arc::new(Loader::new(split.train.clone(), experiment)?);
         let schedule = Schedule::new(experiment, loader.steps_per_epoch());
-        let mut trainer = Trainer::new(experiment, &device)?;
+        let mut trainer = Trainer::new(experiment, &device).await?;
         let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
         let probe_images = Loader::evaluation(split.test.clone(), experiment, trainer.probe_batch())?.batch(0)?.images;
         let steps_per_epoch = loader.steps_per_epoch() as u64;
         let detector = Detector::new(&experiment.crash, experiment.model.num_classes, schedule.warmup_steps(), steps_per_epoch);
-        let (store, kept, step) = begin(request, &mut trainer, &split)?;
+        let (store, kept, step) = begin(request, &mut trainer, &split).await?;
         let total_steps = schedule.total_steps();
         let mut session = Self {
             last_step: request.max_steps.map_or(total_steps, |most| most.min(total_steps)),
@@ -197,13 +197,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn train(&mut self, commands: &Receiver<Command>) -> Result<Status> {
+    async fn train(&mut self, commands: &Receiver<Command>) -> Result<Status> {
         let steps = self.step as usize..self.last_step as usize;
         let workers = self.experiment().data.workers;
         let mut prefetch = Prefetch::new(self.loader.clone(), steps, workers)?;
         self.collected_secs = platform::now_secs();
         while self.step < self.last_step {
-            if let Some(status) = self.obey(commands)? {
+            if let Some(status) = self.obey(commands).await? {
                 return Ok(status);
             }
             let Some(batch) = prefetch.next().transpose()? else { break };
@@ -212,7 +212,8 @@ impl<'a> Session<'a> {
             prefetch.recycle(batch);
             self.pending.push_back((self.step, lr));
             self.step += 1;
-            let is_halt = self.collect(false)? || self.measure_if_due()?;
+            self.trainer.breathe().await?;
+            let is_halt = self.collect(false).await? || self.measure_if_due().await?;
             if is_halt {
                 return Ok(Status::Crashed);
             }
@@ -221,9 +222,9 @@ impl<'a> Session<'a> {
     }
 
     /// Carries out what has been asked between two steps; how the training ends, if it does.
-    fn obey(&mut self, commands: &Receiver<Command>) -> Result<Option<Status>> {
+    async fn obey(&mut self, commands: &Receiver<Command>) -> Result<Option<Status>> {
         loop {
-            let command = if self.is_paused { commands.recv().ok() } else { commands.try_recv().ok() };
+            let command = if self.is_paused { platform::receive(commands).await } else { commands.try_recv().ok() };
             match command {
                 None => {
                     self.is_paused = false;
@@ -237,10 +238,10 @@ impl<'a> Session<'a> {
                 }
                 Some(Command::Stop) => return Ok(Some(Status::Interrupted)),
                 Some(Command::Checkpoint) => {
-                    if self.collect(true)? {
+                    if self.collect(true).await? {
                         return Ok(Some(Status::Crashed));
                     }
-                    self.checkpoint()?;
+                    self.checkpoint().await?;
                 }
                 Some(Command::SetLr(lr)) => {
                     self.fixed_lr = Some(lr);
@@ -251,8 +252,8 @@ impl<'a> Session<'a> {
     }
 
     /// Reports the steps whose numbers have arrived; true if one of them ends the run.
-    fn collect(&mut self, wait: bool) -> Result<bool> {
-        let arrived = self.trainer.collect(wait)?;
+    async fn collect(&mut self, wait: bool) -> Result<bool> {
+        let arrived = self.trainer.collect(wait).await?;
         if arrived.is_empty() {
             return Ok(false);
         }
@@ -262,7 +263,7 @@ impl<'a> Session<'a> {
         let images_per_sec = self.experiment().train.batch as f64 / step_secs;
         let halts = self.experiment().train.on_crash == "stop";
         for numbers in arrived {
-            if self.report(&numbers, images_per_sec)? && halts {
+            if self.report(&numbers, images_per_sec).await? && halts {
                 return Ok(true);
             }
         }
@@ -270,7 +271,7 @@ impl<'a> Session<'a> {
     }
 
     /// One step's event and alarms; true if an alarm is fatal.
-    fn report(&mut self, numbers: &StepNumbers, images_per_sec: f64) -> Result<bool> {
+    async fn report(&mut self, numbers: &StepNumbers, images_per_sec: f64) -> Result<bool> {
         // Numbers arrive in the order of the steps.
         let lr = self.pending.pop_front().map_or(0.0, |(_, lr)| lr);
         let stat = StepStat {
@@ -286,10 +287,10 @@ impl<'a> Session<'a> {
             groups: Vec::new(),
         };
         if numbers.non_finite && self.detector.crash().is_none() {
-            self.detector.first_op = self.find_culprit(numbers.step)?;
+            self.detector.first_op = self.find_culprit(numbers.step).await?;
         }
         if self.usual_norm > 0.0 && numbers.grad_norm > GROUP_RATIO * self.usual_norm {
-            self.detector.first_group = self.trainer.largest_gradient_group()?;
+            self.detector.first_group = self.trainer.largest_gradient_group().await?;
         }
         // A norm that is not finite would stay in the mean for good.
         if number::is_finite(numbers.grad_norm) {
@@ -299,7 +300,7 @@ impl<'a> Session<'a> {
         self.tell(Event::Step(stat))?;
         let is_fatal = alarms.iter().any(Alarm::is_fatal);
         if alarms.iter().any(|alarm| alarm.kind == AlarmKind::NonFinite) {
-            self.save_weights("pre-crash", Source::Trained)?;
+            self.save_weights("pre-crash", Source::Trained).await?;
         }
         for alarm in alarms {
             self.tell(Event::Alarm(alarm))?;
@@ -308,70 +309,70 @@ impl<'a> Session<'a> {
     }
 
     /// The first op of the step that gives a non-finite number, from the same batch.
-    fn find_culprit(&mut self, step: u64) -> Result<Option<String>> {
+    async fn find_culprit(&mut self, step: u64) -> Result<Option<String>> {
         let batch = self.loader.batch(step as usize)?;
-        let culprit = self.trainer.find_non_finite(step, &batch.images, &batch.targets)?;
+        let culprit = self.trainer.find_non_finite(step, &batch.images, &batch.targets).await?;
         Ok(culprit.map(|culprit| format!("{}, {}", culprit.op, culprit.what)))
     }
 
     /// Probes, evaluates and checkpoints when the step calls for it; true if a late number ends the run.
-    fn measure_if_due(&mut self) -> Result<bool> {
+    async fn measure_if_due(&mut self) -> Result<bool> {
         let experiment = self.experiment();
         let steps_per_epoch = self.loader.steps_per_epoch() as f64;
         let is_multiple = |every: u64| every > 0 && self.step.is_multiple_of(every);
         let is_probe_due = is_multiple(experiment.probe.every as u64);
         let is_eval_due = is_multiple(((experiment.train.eval_every * steps_per_epoch).round() as u64).max(1));
         let is_checkpoint_due = is_multiple(experiment.train.checkpoint_every as u64);
-        if (is_probe_due || is_eval_due || is_checkpoint_due) && self.collect(true)? {
+        if (is_probe_due || is_eval_due || is_checkpoint_due) && self.collect(true).await? {
             return Ok(true);
         }
         if is_probe_due {
-            self.probe()?;
+            self.probe().await?;
         }
         if is_eval_due {
-            self.evaluate()?;
+            self.evaluate().await?;
         }
         if is_eval_due || is_checkpoint_due {
-            self.checkpoint()?;
+            self.checkpoint().await?;
         }
         self.collected_secs = platform::now_secs();
         Ok(false)
     }
 
-    fn probe(&mut self) -> Result<()> {
-        self.similarity = self.trainer.probe(&self.probe_images)?;
+    async fn probe(&mut self) -> Result<()> {
+        self.similarity = self.trainer.probe(&self.probe_images).await?;
         let values: Vec<f32> = self.similarity.iter().map(|value| *value as f32).collect();
         let by_name = BTreeMap::from([("cossim".to_string(), Tensor::floats(&[values.len()], values))]);
         Tensors { by_name, about: String::new() }.write(&self.store.probe_path(self.step))?;
         self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone() }))
     }
 
-    fn evaluate(&mut self) -> Result<()> {
-        let totals = evaluate(&mut self.trainer, &self.test, |_, _| Ok(()))?;
+    async fn evaluate(&mut self) -> Result<()> {
+        let totals = evaluate(&mut self.trainer, &self.test, async |_, _| Ok(())).await?;
         (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
         if self.best_top1.is_none_or(|best| totals.top1 > best) {
             self.best_top1 = Some(totals.top1);
-            self.save_weights("best", Source::Trained)?;
+            self.save_weights("best", Source::Trained).await?;
         }
         self.tell(Event::Eval(Eval { step: self.step, loss: totals.loss, top1: totals.top1, top5: totals.top5 }))
     }
 
-    fn checkpoint(&mut self) -> Result<()> {
+    async fn checkpoint(&mut self) -> Result<()> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
-        let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position)?;
+        let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
         self.tell_checkpoint(path)?;
         if self.experiment().train.ema > 0.0 {
-            self.save_weights("ema", Source::Averaged)?;
+            self.save_weights("ema", Source::Averaged).await?;
         }
         Ok(())
     }
 
-    fn save_weights(&mut self, name: &str, source: Source) -> Result<()> {
+    async fn save_weights(&mut self, name: &str, source: Source) -> Result<()> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let about = (&*experiment, &position);
-        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, source, about)?;
+        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, source, about).await?;
         self.tell_checkpoint(path)
     }
 
@@ -381,19 +382,19 @@ impl<'a> Session<'a> {
     }
 
     /// Last numbers, last measurements, last checkpoint, verdict.
-    fn end(mut self, status: Status) -> Result<Outcome> {
+    async fn end(mut self, status: Status) -> Result<Outcome> {
         // After a crash the steps still under way have no meaning.
-        let is_crash = status == Status::Crashed || self.collect(true)?;
+        let is_crash = status == Status::Crashed || self.collect(true).await?;
         let status = if is_crash { Status::Crashed } else { status };
         if status == Status::Finished {
-            self.probe()?;
+            self.probe().await?;
             if self.evaluated_step != Some(self.step) {
-                self.evaluate()?;
+                self.evaluate().await?;
             }
         }
         // A crashed state is kept apart; the last checkpoint stays the last good one.
         if status != Status::Crashed {
-            self.checkpoint()?;
+            self.checkpoint().await?;
         }
         let last_eval = self.evaluated.map(|totals| (totals.top1, totals.count));
         let judged = self.detector.finish(last_eval);
@@ -431,7 +432,7 @@ impl<'a> Session<'a> {
 }
 
 /// Weights and run folder to begin with, the events that stand already, and the steps made.
-fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Result<(RunStore, Vec<Event>, u64)> {
+async fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Result<(RunStore, Vec<Event>, u64)> {
     let experiment = &request.resolved.experiment;
     if let Start::Resume(run_dir) = &request.start {
         let Trainer { machine, parameters, .. } = trainer;
@@ -442,11 +443,11 @@ fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Result<(Run
         }
         return Ok((store, kept, position.step));
     }
-    trainer.load_initial()?;
+    trainer.load_initial().await?;
     if let Start::Weights(path) = &request.start {
         let values = weights::load(path, &trainer.parameters)?;
         weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
-        trainer.start_average()?;
+        trainer.start_average().await?;
     }
     let new = NewRun {
         name: request.name.clone(),

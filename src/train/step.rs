@@ -13,6 +13,7 @@ use crate::graph::{Place, Region, Scalars};
 use crate::model::init;
 use crate::model::parameters::Parameters;
 use crate::model::vit;
+use crate::platform;
 use crate::rng;
 
 /// PyTorch's momentum of BatchNorm's running statistics.
@@ -140,10 +141,10 @@ fn estimate_at(experiment: &Experiment, parameters: &Parameters, layout: &Layout
 
 impl Trainer {
     /// Plans the whole training on `device`; parameters are still zero.
-    pub fn new(experiment: &Experiment, device: &Device) -> Result<Self> {
+    pub async fn new(experiment: &Experiment, device: &Device) -> Result<Self> {
         let (estimate, parameters) = estimate(experiment, device)?;
         let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
-        device.tune(&graphs.micro()?)?;
+        device.tune(&graphs.micro()?).await?;
         let mut machine = device.machine(&graphs.regions())?;
         let layout = machine.layout();
         let mut load = |name: &str, graph| machine.load(Plan::new(name, &graph, &layout)?);
@@ -160,22 +161,22 @@ impl Trainer {
     }
 
     /// Gives every parameter and statistic its initial value for `train.seed`.
-    pub fn load_initial(&mut self) -> Result<()> {
+    pub async fn load_initial(&mut self) -> Result<()> {
         for (parameter, words) in init::initial(&self.parameters, self.experiment.train.seed) {
             let region = if parameter.trained { Region::Params } else { Region::Stats };
             self.machine.upload(Place::new(region, parameter.offset), &words)?;
         }
-        self.start_average()
+        self.start_average().await
     }
 
     /// Lets the running average begin at the parameters.
-    pub fn start_average(&mut self) -> Result<()> {
+    pub async fn start_average(&mut self) -> Result<()> {
         if self.experiment.train.ema == 0.0 {
             return Ok(());
         }
         let copies = [(Region::Params, Region::Ema, self.parameters.len), (Region::Stats, Region::EmaStats, self.parameters.stats_len)];
         for (from, to, len) in copies {
-            let words = self.machine.download(Place::new(from, 0), len)?;
+            let words = self.machine.download(Place::new(from, 0), len).await?;
             self.machine.upload(Place::new(to, 0), &words)?;
         }
         Ok(())
@@ -206,6 +207,14 @@ impl Trainer {
         self.machine.request(step, Place::new(Region::Ring, slot * SLOT_LEN), SLOT_LEN)
     }
 
+    /// Lets what else runs on this thread have its turn, and waits while the host is a few steps ahead of the
+    /// device; between two steps or batches.
+    pub async fn breathe(&mut self) -> Result<()> {
+        self.machine.keep_up().await?;
+        platform::yield_now().await;
+        Ok(())
+    }
+
     /// The forward and backward pass of micro-batch 0 alone, without an update.
     pub fn pass(&mut self, images: &[f32], targets: &[f32]) -> Result<()> {
         self.upload_micro(0, images, targets)?;
@@ -214,14 +223,14 @@ impl Trainer {
     }
 
     /// Times every op (on a GPU: every launch) of a forward and backward pass on what was last uploaded.
-    pub fn profile(&mut self) -> Result<Vec<Timing>> {
+    pub async fn profile(&mut self) -> Result<Vec<Timing>> {
         let scalars = Scalars { report: 0, bn_momentum: 0.0, ..self.scalars(0, 0.0, 0, 0) };
-        self.machine.profile(self.plans.micro, &scalars)
+        self.machine.profile(self.plans.micro, &scalars).await
     }
 
     /// Numbers of steps that have arrived; with `wait` of all steps made.
-    pub fn collect(&mut self, wait: bool) -> Result<Vec<StepNumbers>> {
-        let arrived = self.machine.collect(wait)?;
+    pub async fn collect(&mut self, wait: bool) -> Result<Vec<StepNumbers>> {
+        let arrived = self.machine.collect(wait).await?;
         Ok(arrived.into_iter().map(|(step, words)| numbers(step, &words)).collect())
     }
 
@@ -239,17 +248,17 @@ impl Trainer {
     }
 
     /// The sums of the evaluation so far.
-    pub fn totals(&mut self) -> Result<Totals> {
-        let words = self.machine.download(Place::new(Region::Totals, 0), SLOT_LEN)?;
+    pub async fn totals(&mut self) -> Result<Totals> {
+        let words = self.machine.download(Place::new(Region::Totals, 0), SLOT_LEN).await?;
         let count = f64::from(words[1]);
         let share = |ix: usize| f64::from(words[ix]) / count;
         Ok(Totals { loss: share(0), top1: share(2), top5: share(3), count: count as u64 })
     }
 
     /// Logits of the last pass or evaluation batch, [micro_batch, K].
-    pub fn logits(&mut self) -> Result<Vec<f32>> {
+    pub async fn logits(&mut self) -> Result<Vec<f32>> {
         let len = self.estimate.micro_batch * self.experiment.model.num_classes;
-        self.machine.download(Place::new(Region::Logits, 0), len)
+        self.machine.download(Place::new(Region::Logits, 0), len).await
     }
 
     /// Images of a probe batch.
@@ -258,20 +267,20 @@ impl Trainer {
     }
 
     /// Token similarity per layer, averaged over the images [probe_batch, S, S, 3].
-    pub fn probe(&mut self, images: &[f32]) -> Result<Vec<f64>> {
+    pub async fn probe(&mut self, images: &[f32]) -> Result<Vec<f64>> {
         let batch = self.probe_batch();
         self.machine.upload(Place::new(Region::Images, 0), images)?;
         self.machine.run(self.plans.probe, &Scalars::default())?;
         let layers = graphs::num_layers(&self.experiment);
-        let words = self.machine.download(Place::new(Region::Similarity, 0), layers * batch.next_multiple_of(64))?;
+        let words = self.machine.download(Place::new(Region::Similarity, 0), layers * batch.next_multiple_of(64)).await?;
         let rows = words.chunks_exact(batch.next_multiple_of(64));
         Ok(rows.map(|row| row[..batch].iter().map(|value| f64::from(*value)).sum::<f64>() / batch as f64).collect())
     }
 
     /// Runs step `step` again on the same batch, op by op, and names the first that is not finite:
     /// parameters first, then the forward and the backward pass.
-    pub fn find_non_finite(&mut self, step: u64, images: &[f32], targets: &[f32]) -> Result<Option<Culprit>> {
-        let words = self.machine.download(Place::new(Region::Params, 0), self.parameters.len)?;
+    pub async fn find_non_finite(&mut self, step: u64, images: &[f32], targets: &[f32]) -> Result<Option<Culprit>> {
+        let words = self.machine.download(Place::new(Region::Params, 0), self.parameters.len).await?;
         if let Some(offset) = words.iter().position(|word| word.to_bits() & 0x7F80_0000 == 0x7F80_0000) {
             let name = self.parameters.at(offset).map_or("padding", |parameter| parameter.name.as_str());
             return Ok(Some(Culprit { op: name.to_string(), what: "parameters".to_string() }));
@@ -279,7 +288,7 @@ impl Trainer {
         for micro in 0..self.estimate.num_micros {
             self.upload_micro(micro, images, targets)?;
             let scalars = Scalars { report: 0, bn_momentum: 0.0, ..self.scalars(step, 0.0, 0, micro) };
-            if let Some(culprit) = self.machine.find_non_finite(self.plans.micro, &scalars)? {
+            if let Some(culprit) = self.machine.find_non_finite(self.plans.micro, &scalars).await? {
                 return Ok(Some(culprit));
             }
         }
@@ -287,8 +296,8 @@ impl Trainer {
     }
 
     /// The group of parameters (`patch_embed`, `blocks.3.attn`, …) with the largest gradient norm now.
-    pub fn largest_gradient_group(&mut self) -> Result<Option<String>> {
-        let words = self.machine.download(Place::new(Region::Grads, 0), self.parameters.len)?;
+    pub async fn largest_gradient_group(&mut self) -> Result<Option<String>> {
+        let words = self.machine.download(Place::new(Region::Grads, 0), self.parameters.len).await?;
         let mut squares: BTreeMap<String, f64> = BTreeMap::new();
         for parameter in &self.parameters.trained {
             let own = &words[parameter.offset..parameter.offset + parameter.shape.len()];

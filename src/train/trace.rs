@@ -45,14 +45,14 @@ pub struct Request {
 /// Reads, computes, writes.
 ///
 /// Errors: bad config, weights or batches; no device; the result cannot be written.
-pub fn run(request: &Request) -> Result<()> {
+pub async fn run(request: &Request) -> Result<()> {
     let experiment = load(&Sources { file: Some(&request.config), ..Sources::default() })?.experiment;
-    let (device, _) = Device::open(request.device, request.adapter.as_deref())?;
-    trace(&experiment, &device, &request.weights, &request.batch)?.write(&request.out)
+    let (device, _) = Device::open(request.device, request.adapter.as_deref()).await?;
+    trace(&experiment, &device, &request.weights, &request.batch).await?.write(&request.out)
 }
 
 /// The trace of the batches in `batch`, beginning at the weights in `weights`.
-pub fn trace(experiment: &Experiment, device: &Device, weights: &Path, batch: &Path) -> Result<Tensors> {
+pub async fn trace(experiment: &Experiment, device: &Device, weights: &Path, batch: &Path) -> Result<Tensors> {
     let batches = Batches::read(batch, experiment)?;
     let mut experiment = experiment.clone();
     experiment.model.drop_path = 0.0;
@@ -61,54 +61,54 @@ pub fn trace(experiment: &Experiment, device: &Device, weights: &Path, batch: &P
     experiment.train.micro_batch = batches.batch;
     experiment.probe.images = batches.batch;
 
-    let mut trainer = Trainer::new(&experiment, device)?;
+    let mut trainer = Trainer::new(&experiment, device).await?;
     let values = weights::load(weights, &trainer.parameters)?;
     weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
     drop(values);
 
     let mut by_name = BTreeMap::new();
-    observe(&mut trainer, &batches, &mut by_name)?;
-    train(&mut trainer, &batches, &mut by_name)?;
+    observe(&mut trainer, &batches, &mut by_name).await?;
+    train(&mut trainer, &batches, &mut by_name).await?;
     Ok(Tensors { by_name, about: String::new() })
 }
 
 /// Everything that leaves the weights alone.
-fn observe(trainer: &mut Trainer, batches: &Batches, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
+async fn observe(trainer: &mut Trainer, batches: &Batches, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
     let (images, targets) = batches.at(0);
     let sides = [batches.batch, batches.num_classes];
     trainer.evaluate_batch(images, targets, batches.batch)?;
-    result.insert("logits_eval".to_string(), Tensor::floats(&sides, trainer.logits()?));
-    let similarity: Vec<f32> = trainer.probe(images)?.into_iter().map(|value| value as f32).collect();
+    result.insert("logits_eval".to_string(), Tensor::floats(&sides, trainer.logits().await?));
+    let similarity: Vec<f32> = trainer.probe(images).await?.into_iter().map(|value| value as f32).collect();
     result.insert("cossim".to_string(), Tensor::floats(&[similarity.len()], similarity));
     trainer.pass(images, targets)?;
-    result.insert("logits".to_string(), Tensor::floats(&sides, trainer.logits()?));
-    insert(trainer, Region::Grads, "grad.", result)
+    result.insert("logits".to_string(), Tensor::floats(&sides, trainer.logits().await?));
+    insert(trainer, Region::Grads, "grad.", result).await
 }
 
-fn train(trainer: &mut Trainer, batches: &Batches, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
+async fn train(trainer: &mut Trainer, batches: &Batches, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
     let lr = trainer.experiment.optim.lr;
     let mut numbers = Vec::new();
     for step in 0..batches.num_steps {
         let (images, targets) = batches.at(step);
         trainer.step(step as u64, lr, images, targets)?;
-        numbers.extend(trainer.collect(false)?);
+        numbers.extend(trainer.collect(false).await?);
     }
-    numbers.extend(trainer.collect(true)?);
+    numbers.extend(trainer.collect(true).await?);
     let column = |of: fn(&super::step::StepNumbers) -> f64| {
         let values: Vec<f32> = numbers.iter().map(|numbers| of(numbers) as f32).collect();
         Tensor::floats(&[values.len()], values)
     };
     result.insert("loss".to_string(), column(|numbers| numbers.loss));
     result.insert("grad_norm".to_string(), column(|numbers| numbers.grad_norm));
-    insert(trainer, Region::Params, "param.", result)?;
-    insert(trainer, Region::Stats, "param.", result)
+    insert(trainer, Region::Params, "param.", result).await?;
+    insert(trainer, Region::Stats, "param.", result).await
 }
 
 /// Adds what lies in a region, each name behind `prefix`.
-fn insert(trainer: &mut Trainer, region: Region, prefix: &str, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
+async fn insert(trainer: &mut Trainer, region: Region, prefix: &str, result: &mut BTreeMap<String, Tensor>) -> Result<()> {
     let Trainer { machine, parameters, .. } = trainer;
     let arrays = if region == Region::Stats { &parameters.stats } else { &parameters.trained };
-    let named = weights::download(machine.as_mut(), arrays, region)?;
+    let named = weights::download(machine.as_mut(), arrays, region).await?;
     result.extend(named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
     Ok(())
 }

@@ -28,11 +28,11 @@ pub fn regions(source: Source) -> (Region, Region) {
 }
 
 /// Parameters as they stand in `region`, each in PyTorch's order and shape.
-pub fn download(machine: &mut dyn Machine, parameters: &[Parameter], region: Region) -> Result<Vec<(String, Tensor)>> {
+pub async fn download(machine: &mut dyn Machine, parameters: &[Parameter], region: Region) -> Result<Vec<(String, Tensor)>> {
     let Some(end) = parameters.iter().map(|parameter| parameter.offset + parameter.shape.len()).max() else {
         return Ok(Vec::new());
     };
-    let words = machine.download(Place::new(region, 0), end)?;
+    let words = machine.download(Place::new(region, 0), end).await?;
     let tensor = |parameter: &Parameter| {
         let values = parameter.to_torch(&words[parameter.offset..parameter.offset + parameter.shape.len()]);
         (parameter.name.clone(), Tensor::floats(parameter.shape.sides(), values))
@@ -51,15 +51,15 @@ pub fn upload(machine: &mut dyn Machine, values: &Values, source: Source) -> Res
 }
 
 /// The whole state dict; every BatchNorm's `num_batches_tracked` is `num_batches`.
-pub fn state_dict(
+pub async fn state_dict(
     machine: &mut dyn Machine,
     parameters: &Parameters,
     source: Source,
     num_batches: u64,
 ) -> Result<BTreeMap<String, Tensor>> {
     let (params, stats) = regions(source);
-    let mut by_name: BTreeMap<String, Tensor> = download(machine, &parameters.trained, params)?.into_iter().collect();
-    by_name.extend(download(machine, &parameters.stats, stats)?);
+    let mut by_name: BTreeMap<String, Tensor> = download(machine, &parameters.trained, params).await?.into_iter().collect();
+    by_name.extend(download(machine, &parameters.stats, stats).await?);
     let counts = parameters.stats.iter().filter_map(|parameter| parameter.name.strip_suffix(RUNNING_MEAN));
     by_name.extend(counts.map(|layer| (format!("{layer}{BATCH_COUNT}"), Tensor::integers(&[], vec![num_batches as i64]))));
     Ok(by_name)

@@ -6,6 +6,7 @@ use vitrine::graph::machine::Machine;
 use vitrine::graph::plan::Plan;
 use vitrine::graph::{Graph, Place, Region, Scalars};
 use vitrine::ops::elementwise::{add, scale};
+use vitrine::platform::Wait as _;
 
 use crate::support::adapter::adapter;
 
@@ -33,7 +34,7 @@ fn a_plan_survives_a_larger_one() {
     machine.upload(Place::new(Region::Params, 0), &[1.0; 4096]).expect("fits");
     machine.run(large, &Scalars::default()).expect("runs");
     machine.run(small, &Scalars::default()).expect("runs");
-    let words = machine.download(Place::new(Region::Grads, 0), 4096).expect("comes back");
+    let words = machine.download(Place::new(Region::Grads, 0), 4096).wait().expect("comes back");
     assert!(words[..8].iter().all(|word| *word == 2.0) && words[8..].iter().all(|word| *word == 6.0), "{:?}", &words[..16]);
 }
 
@@ -45,11 +46,11 @@ fn requests_come_back_in_order_as_of_their_time() {
         machine.upload(Place::new(Region::Ring, 64), &[round as f32; 3]).expect("fits");
         machine.request(round, Place::new(Region::Ring, 64), 3).expect("is asked for");
     }
-    let mut arrived = machine.collect(false).expect("does not wait");
-    arrived.extend(machine.collect(true).expect("waits"));
+    let mut arrived = machine.collect(false).wait().expect("does not wait");
+    arrived.extend(machine.collect(true).wait().expect("waits"));
     let expected: Vec<_> = (0..10).map(|round| (round, vec![round as f32; 3])).collect();
     assert_eq!(arrived, expected);
-    assert!(machine.collect(true).expect("has nothing to wait for").is_empty());
+    assert!(machine.collect(true).wait().expect("has nothing to wait for").is_empty());
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn each_run_sees_its_own_uploads() {
         machine.run(plan, &Scalars::default()).expect("runs");
         machine.request(round, Place::new(Region::Grads, 0), 64).expect("is asked for");
     }
-    for (round, words) in machine.collect(true).expect("waits") {
+    for (round, words) in machine.collect(true).wait().expect("waits") {
         assert!(words.iter().all(|word| *word == 2.0 * round as f32), "run {round}: {}", words[0]);
     }
 }
@@ -82,9 +83,9 @@ fn the_first_non_finite_output_is_named() {
     let layout = machine.layout();
     let plan = machine.load(Plan::new("overflow", &graph, &layout).expect("plans")).expect("loads");
     machine.upload(Place::new(Region::Params, 0), &[1.0; 64]).expect("fits");
-    assert_eq!(machine.find_non_finite(plan, &Scalars::default()).expect("runs"), None);
+    assert_eq!(machine.find_non_finite(plan, &Scalars::default()).wait().expect("runs"), None);
     machine.upload(Place::new(Region::Params, 40), &[1e20]).expect("fits");
-    let culprit = machine.find_non_finite(plan, &Scalars::default()).expect("runs").expect("1e20·0.5e30 is too large");
+    let culprit = machine.find_non_finite(plan, &Scalars::default()).wait().expect("runs").expect("1e20·0.5e30 is too large");
     assert_eq!((culprit.op.as_str(), culprit.what.as_str()), ("second elementwise.scale", "output 0"));
 }
 
@@ -94,7 +95,7 @@ fn every_launch_is_timed() {
     let mut machine = machine(&gpu, &[(Region::Params, 4096), (Region::Grads, 4096)]);
     let layout = machine.layout();
     let plan = machine.load(Plan::new("double", &doubling(4096, 1.0), &layout).expect("plans")).expect("loads");
-    let timings = machine.profile(plan, &Scalars::default()).expect("runs");
+    let timings = machine.profile(plan, &Scalars::default()).wait().expect("runs");
     let labels: Vec<&str> = timings.iter().map(|timing| timing.label.as_str()).collect();
     assert_eq!(labels, [" elementwise.scale (ops/elementwise.scale)", " elementwise.add (ops/elementwise.add)"]);
     assert!(timings.iter().all(|timing| timing.millis > 0.0), "{timings:?}");
@@ -126,5 +127,5 @@ fn memory_outside_a_region_is_refused() {
     let Some(gpu) = adapter() else { return };
     let mut machine = machine(&gpu, &[(Region::Params, 64)]);
     assert!(machine.upload(Place::new(Region::Params, 60), &[0.0; 5]).is_err());
-    assert!(machine.download(Place::new(Region::Grads, 0), 1).is_err());
+    assert!(machine.download(Place::new(Region::Grads, 0), 1).wait().is_err());
 }

@@ -3,6 +3,7 @@
 use vitrine::gpu::tune::tune;
 use vitrine::graph::{Graph, Place, Region};
 use vitrine::ops::matmul::{Form, matmul};
+use vitrine::platform::Wait as _;
 
 use crate::support::adapter::adapter;
 
@@ -21,7 +22,7 @@ fn choices_are_kept_in_a_file_and_a_damaged_file_is_replaced() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let graph = product();
     let (key, count) = graph.nodes[0].op.candidates().expect("products are tuned");
-    let choices = tune(&gpu, [&graph], Some(dir.path())).expect("tunes");
+    let choices = tune(&gpu, [&graph], Some(dir.path())).wait().expect("tunes");
     let timed = choices[&key];
     assert!(timed < count, "{choices:?}");
     let path = std::fs::read_dir(dir.path()).expect("a folder").next().expect("one file").expect("readable").path();
@@ -32,7 +33,7 @@ fn choices_are_kept_in_a_file_and_a_damaged_file_is_replaced() {
     let edited = text.replace(&format!("\"{key}\": {timed}"), &format!("\"{key}\": {other}"));
     assert_ne!(text, edited);
     std::fs::write(&path, edited).expect("writable");
-    assert_eq!(tune(&gpu, [&graph], Some(dir.path())).expect("reads")[&key], other);
+    assert_eq!(tune(&gpu, [&graph], Some(dir.path())).wait().expect("reads")[&key], other);
     assert_eq!(gpu.target(None).choices[&key], other);
 
     // A choice that does not exist, a damaged file and another device's file are not.
@@ -44,7 +45,7 @@ fn choices_are_kept_in_a_file_and_a_damaged_file_is_replaced() {
     ];
     for damaged in wrong {
         std::fs::write(&path, &damaged).expect("writable");
-        assert!(tune(&gpu, [&graph], Some(dir.path())).expect("times again")[&key] < count);
+        assert!(tune(&gpu, [&graph], Some(dir.path())).wait().expect("times again")[&key] < count);
         let now = std::fs::read_to_string(&path).expect("readable");
         assert_ne!(now, damaged);
         assert!(now.contains(&key) && now.contains(device.trim()), "{now}");

@@ -7,6 +7,7 @@ use vitrine::graph::place::SLOT_LEN;
 use vitrine::graph::plan::Plan;
 use vitrine::graph::{Graph, Place, Region, Scalars};
 use vitrine::optim::norm::Norm;
+use vitrine::platform::Wait as _;
 
 use super::{LEN, Runner, assert_close};
 use crate::support::adapter::adapter;
@@ -112,9 +113,9 @@ fn kernels_see_non_finite_gradients() {
             machine.upload(Place::new(Region::Grads, 0), &gradients).expect("the gradients fit");
             machine.upload(Place::new(Region::Norm, 0), &[0.0; 4]).expect("the norm fits");
             machine.run(plan, &scalars(0.0, 1)).expect("it runs");
-            let norm = machine.download(Place::new(Region::Norm, 0), 4).expect("the norm can be read");
+            let norm = machine.download(Place::new(Region::Norm, 0), 4).wait().expect("the norm can be read");
             assert_eq!(norm[2..], [flag, flag], "{bad}");
-            let ring = machine.download(Place::new(Region::Ring, 0), 3 * SLOT_LEN).expect("the ring can be read");
+            let ring = machine.download(Place::new(Region::Ring, 0), 3 * SLOT_LEN).wait().expect("the ring can be read");
             assert_eq!(ring[SLOT_LEN + 7], flag, "{bad}");
         }
     }

@@ -3,6 +3,7 @@
 use vitrine::gpu::Gpu;
 use vitrine::gpu::readback::Readbacks;
 use vitrine::gpu::stitch::FILES;
+use vitrine::platform::Wait as _;
 use vitrine::rng::{device_words, folded, unit, words};
 use wgpu::util::DeviceExt;
 
@@ -68,7 +69,7 @@ fn draw_on(gpu: &Gpu, counters: &[[u32; 4]]) -> Vec<u32> {
         pass.dispatch_workgroups(counters.len() as u32, 1, 1);
     }
     gpu.queue.submit([encoder.finish()]);
-    let drawn = Readbacks::default().read(gpu, &output, 0, 5 * counters.len()).expect("the words can be read back");
+    let drawn = Readbacks::default().read(gpu, &output, 0, 5 * counters.len()).wait().expect("the words can be read back");
     drawn.into_iter().map(f32::to_bits).collect()
 }
 

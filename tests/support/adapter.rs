@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use vitrine::gpu::Gpu;
+use vitrine::platform::Wait as _;
 
 static SHARED: OnceLock<Result<Mutex<Gpu>, String>> = OnceLock::new();
 
@@ -10,7 +11,7 @@ static SHARED: OnceLock<Result<Mutex<Gpu>, String>> = OnceLock::new();
 /// when there is none; with REQUIRE_GPU=1 a panic.
 pub fn adapter() -> Option<MutexGuard<'static, Gpu>> {
     let name = std::env::var("VITRINE_ADAPTER").ok();
-    match SHARED.get_or_init(|| Gpu::open(name.as_deref()).map(Mutex::new).map_err(|error| error.to_string())) {
+    match SHARED.get_or_init(|| Gpu::open(name.as_deref()).wait().map(Mutex::new).map_err(|error| error.to_string())) {
         // A test that panicked leaves the adapter as usable as it was.
         Ok(gpu) => Some(gpu.lock().unwrap_or_else(PoisonError::into_inner)),
         Err(why) => {

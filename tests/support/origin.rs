@@ -5,6 +5,7 @@ use vitrine::gpu::GpuMachine;
 use vitrine::graph::Place;
 use vitrine::graph::machine::{Machine, PlanId};
 use vitrine::graph::plan::Plan;
+use vitrine::platform::Wait as _;
 
 use super::case::{GUARD, Setup};
 
@@ -108,7 +109,7 @@ impl FromGpu {
 }
 
 fn read_results(machine: &mut dyn Machine, setup: &Setup) -> Vec<Vec<f32>> {
-    let read = |(place, len): &(Place, usize)| machine.download(*place, *len).expect("results can be read back");
+    let read = |(place, len): &(Place, usize)| machine.download(*place, *len).wait().expect("results can be read back");
     setup.results.iter().map(read).collect()
 }
 
@@ -116,7 +117,7 @@ fn read_results(machine: &mut dyn Machine, setup: &Setup) -> Vec<Vec<f32>> {
 fn check_guards(machine: &mut dyn Machine, setup: &Setup, device: &str) {
     for (region, len) in &setup.guarded {
         for offset in [0, GUARD + len] {
-            let zone = machine.download(Place::new(*region, offset), GUARD).expect("guard zones can be read back");
+            let zone = machine.download(Place::new(*region, offset), GUARD).wait().expect("guard zones can be read back");
             let touched = zone.iter().position(|word| !word.is_nan());
             assert!(touched.is_none(), "{device}: word {} of the output in {region:?} ({len} words) was written", {
                 (offset + touched.unwrap_or(0)) as isize - GUARD as isize

@@ -6,6 +6,7 @@ use std::path::Path;
 use vitrine::config::Experiment;
 use vitrine::error::Result;
 use vitrine::model::parameters::Source;
+use vitrine::platform::Wait as _;
 use vitrine::train::checkpoint::{self, About, Position};
 use vitrine::train::device::Device;
 use vitrine::train::step::Trainer;
@@ -31,7 +32,9 @@ impl Run {
     fn save(&mut self, step: u64) {
         let parameters = &self.trainer.parameters;
         let position = toy::position(step);
-        checkpoint::save(self.folder.path(), self.trainer.machine.as_mut(), parameters, &self.experiment, &position).expect("a checkpoint");
+        checkpoint::save(self.folder.path(), self.trainer.machine.as_mut(), parameters, &self.experiment, &position)
+            .wait()
+            .expect("a checkpoint");
     }
 
     fn restore(&mut self) -> Result<Position> {
@@ -124,7 +127,7 @@ fn weights_alone_and_another_config_are_refused() {
     let position = toy::position(1);
     let about = (&run.experiment, &position);
     let Trainer { machine, parameters, .. } = &mut run.trainer;
-    checkpoint::save_weights(run.folder.path(), "last", machine.as_mut(), parameters, Source::Averaged, about).expect("weights");
+    checkpoint::save_weights(run.folder.path(), "last", machine.as_mut(), parameters, Source::Averaged, about).wait().expect("weights");
     assert!(run.refusal().contains("weights alone"), "{}", run.refusal());
 }
 

@@ -1,6 +1,7 @@
 //! `eval`: its logits give the numbers it reports.
 
 use vitrine::config::{Sources, load};
+use vitrine::platform::Wait as _;
 use vitrine::run::tensors::{Numbers, Tensors};
 use vitrine::train::evaluate::{Request, run, weights_of_run};
 use vitrine::train::session::DeviceChoice;
@@ -21,7 +22,7 @@ fn loss_and_accuracy_are_those_of_the_logits() {
         device: DeviceChoice::Cpu,
         adapter: None,
     };
-    let report = run(&request).expect("an evaluation");
+    let report = run(&request).wait().expect("an evaluation");
     let tensors = Tensors::read(&out).expect("logits");
     let (shape, logits) = tensors.floats("logits", &out).expect("logits");
     assert_eq!(shape, [1024, 10]);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vitrine::config::{Sources, load};
 use vitrine::graph::launch::Tier;
+use vitrine::platform::Wait as _;
 use vitrine::run::tensors::Tensors;
 use vitrine::train::device::Device;
 use vitrine::train::trace::trace;
@@ -33,7 +34,8 @@ fn agrees(name: &str, device: &Device, device_name: &str) {
     let folder = case(name);
     let config = folder.join("config.toml");
     let experiment = load(&Sources { file: Some(&config), ..Sources::default() }).expect("a good config").experiment;
-    let run = || trace(&experiment, device, &folder.join("weights.safetensors"), &folder.join("batch.safetensors")).expect("a trace");
+    let run =
+        || trace(&experiment, device, &folder.join("weights.safetensors"), &folder.join("batch.safetensors")).wait().expect("a trace");
     let got = run();
     let expected = Tensors::read(&folder.join("expected.safetensors")).expect("the reference");
 

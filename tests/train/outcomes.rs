@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 
 use vitrine::config::{Sources, load};
+use vitrine::platform::Wait as _;
 use vitrine::run::alarm::{AlarmKind, Verdict};
 use vitrine::run::command::Command;
 use vitrine::run::event::{Event, Status};
@@ -39,7 +40,7 @@ fn request(runs_dir: &Path, sets: &[&str]) -> Request {
 
 fn train(request: &Request, mut on_event: impl FnMut(&Event, &Sender<Command>)) -> Outcome {
     let (sender, commands) = channel();
-    run(request, &commands, &mut |event| on_event(event, &sender)).expect("a session")
+    run(request, &commands, &mut |event| on_event(event, &sender)).wait().expect("a session")
 }
 
 #[test]

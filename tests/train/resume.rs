@@ -1,6 +1,7 @@
 //! 20 steps are 10, a checkpoint, and 10 more in a new trainer: bit for bit.
 
 use vitrine::graph::launch::Tier;
+use vitrine::platform::Wait as _;
 use vitrine::train::checkpoint;
 use vitrine::train::device::Device;
 
@@ -18,7 +19,7 @@ fn is_exact(sets: &[&str], device: &Device) {
     assert_eq!(toy::train(&mut first, 0..10), numbers[..10]);
     let parameters = first.parameters.clone();
     let position = toy::position(10);
-    checkpoint::save(run.path(), first.machine.as_mut(), &parameters, &experiment, &position).expect("a checkpoint");
+    checkpoint::save(run.path(), first.machine.as_mut(), &parameters, &experiment, &position).wait().expect("a checkpoint");
     drop(first);
 
     let mut second = toy::trainer(&experiment, device);

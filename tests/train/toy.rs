@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vitrine::config::{Experiment, Sources, load};
 use vitrine::graph::{Place, Region};
+use vitrine::platform::Wait as _;
 use vitrine::rng::{Draws, Stream};
 use vitrine::train::checkpoint::Position;
 use vitrine::train::device::Device;
@@ -33,8 +34,8 @@ pub fn experiment(sets: &[&str]) -> Experiment {
 
 /// A trainer at its initial weights.
 pub fn trainer(experiment: &Experiment, device: &Device) -> Trainer {
-    let mut trainer = Trainer::new(experiment, device).expect("a trainer");
-    trainer.load_initial().expect("initial weights");
+    let mut trainer = Trainer::new(experiment, device).wait().expect("a trainer");
+    trainer.load_initial().wait().expect("initial weights");
     trainer
 }
 
@@ -54,9 +55,9 @@ pub fn train(trainer: &mut Trainer, steps: std::ops::Range<u64>) -> Vec<StepNumb
     for step in steps {
         let (images, targets) = batch(&trainer.experiment, step);
         trainer.step(step, 1e-2 / (step + 1) as f64, &images, &targets).expect("a step");
-        numbers.extend(trainer.collect(false).expect("numbers"));
+        numbers.extend(trainer.collect(false).wait().expect("numbers"));
     }
-    numbers.extend(trainer.collect(true).expect("numbers"));
+    numbers.extend(trainer.collect(true).wait().expect("numbers"));
     numbers
 }
 
@@ -79,7 +80,7 @@ pub fn state(trainer: &mut Trainer) -> BTreeMap<&'static str, Vec<u32>> {
         .into_iter()
         .map(|(name, region)| {
             let len = trainer.machine.region_len(region);
-            let words = if len == 0 { Vec::new() } else { trainer.machine.download(Place::new(region, 0), len).expect("a region") };
+            let words = if len == 0 { Vec::new() } else { trainer.machine.download(Place::new(region, 0), len).wait().expect("a region") };
             (name, words.into_iter().map(f32::to_bits).collect())
         })
         .collect()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use vitrine::error::Result;
+use vitrine::platform::Wait as _;
 use vitrine::run::tensors::{Tensor, Tensors};
 use vitrine::train::session::DeviceChoice;
 use vitrine::train::trace::{Request, run};
@@ -19,6 +20,7 @@ fn traced(batch: &Path, out: &Path) -> Result<()> {
         device: DeviceChoice::Cpu,
         adapter: None,
     })
+    .wait()
 }
 
 #[test]

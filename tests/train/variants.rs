@@ -4,6 +4,7 @@
 use vitrine::config::Experiment;
 use vitrine::config::stem::StemKind;
 use vitrine::graph::launch::Tier;
+use vitrine::platform::Wait as _;
 use vitrine::train::device::Device;
 use vitrine::train::step::StepNumbers;
 
@@ -44,7 +45,7 @@ fn repeat(experiment: &Experiment, device: &Device, num_steps: u64, lr: f64) -> 
     for step in 0..num_steps {
         trainer.step(step, lr, &images, &targets).expect("a step");
     }
-    trainer.collect(true).expect("numbers")
+    trainer.collect(true).wait().expect("numbers")
 }
 
 #[test]

@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use vitrine::config::{Sources, load};
 use vitrine::model::parameters::{Parameters, Source};
 use vitrine::model::vit;
+use vitrine::platform::Wait as _;
 use vitrine::run::tensors::{Numbers, Tensor, Tensors, f32_from_f16};
 use vitrine::train::device::Device;
 use vitrine::train::weights;
@@ -41,7 +42,8 @@ fn every_state_dict_comes_out_as_it_went_in() {
             Numbers::I64(count) => Some(count[0] as u64),
             Numbers::F32(_) => None,
         });
-        let got = weights::state_dict(trainer.machine.as_mut(), &parameters, Source::Trained, count.unwrap_or(0)).expect("a state dict");
+        let got =
+            weights::state_dict(trainer.machine.as_mut(), &parameters, Source::Trained, count.unwrap_or(0)).wait().expect("a state dict");
         assert!(got == given.by_name, "{name}: the state dict has changed");
 
         let folder = tempfile::tempdir().expect("a folder");

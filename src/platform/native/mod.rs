@@ -5,10 +5,49 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
+
+/// Files and folders.
+pub mod files;
+
+/// Whether this thread may block, and start others.
+pub const CAN_BLOCK: bool = true;
+
+/// Blocks until a future is ready. What waits for a device is async, because a browser cannot block; natively
+/// the device is polled inside, so nothing is lost by it.
+pub trait Wait: Future {
+    /// The future's result.
+    fn wait(self) -> Self::Output;
+}
+
+impl<F: Future> Wait for F {
+    fn wait(self) -> Self::Output {
+        pollster::block_on(self)
+    }
+}
+
+/// Lets other tasks of this thread run; natively there are none.
+pub async fn yield_now() {}
+
+/// The future's result if it comes within `secs`. Natively callbacks run while the device is polled, so
+/// what is not there has not come.
+pub async fn within<T>(_secs: f64, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// The next message, once there is one; `None` when nobody is left to send one.
+pub async fn receive<T>(messages: &Receiver<T>) -> Option<T> {
+    messages.recv().ok()
+}
 
 /// Seconds since the first call, on a clock that never goes back.
 pub fn now_secs() -> f64 {
