@@ -134,7 +134,8 @@ fn collect(folder: &Path, prefix: &str, with_checkpoints: bool, found: &mut Vec<
     let refuse = |source| Error::io(folder, "list the folder", source);
     for path in files::list(folder).map_err(refuse)? {
         let Some(leaf) = path.file_name().and_then(|leaf| leaf.to_str()) else { continue };
-        let is_left_out = leaf.starts_with('.') || files::is_link(&path)
+        let is_left_out = leaf.starts_with('.')
+            || files::is_link(&path)
             || prefix.is_empty() && (leaf == file::LOCK || leaf == file::TENSORBOARD || leaf == file::CHECKPOINTS && !with_checkpoints);
         if is_left_out {
             continue;

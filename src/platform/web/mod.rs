@@ -9,8 +9,8 @@ use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
 use js_sys::{Function, Promise};
-use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageChannel, MessagePort};
 
