@@ -9,6 +9,7 @@ mod metric;
 mod gpu;
 mod ops;
 mod optim;
+mod probe;
 mod rng;
 mod run_store;
 mod schedule;

@@ -23,6 +23,10 @@ pub mod marks;
 pub mod meta;
 /// JSON numbers that keep NaN and the infinities.
 pub mod number;
+/// Colour scales.
+pub mod palette;
+/// What a run looked like inside at one step.
+pub mod probe;
 /// Reading run folders.
 pub mod read;
 /// Runs as text and JSON.

@@ -1,7 +1,8 @@
 //! Named arrays in safetensors files: weights, checkpoints, probes, traces.
 //!
-//! Floats of 16, 32 and 64 bits are read as f32, integers as i64; f32 and i64 are written. The
-//! bytes of a file depend on its content alone, so equal runs leave equal files.
+//! Floats of 16, 32 and 64 bits are read as f32, integers as i64; f32, i64 and, where small files
+//! matter more than digits, f16 and u8 are written. The bytes of a file depend on its content alone,
+//! so equal runs leave equal files.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +20,10 @@ pub enum Numbers {
     F32(Vec<f32>),
     /// Integers.
     I64(Vec<i64>),
+    /// Floats that are written in 16 bits; read back, they are [`Numbers::F32`].
+    F16(Vec<f32>),
+    /// Integers that are written in 8 bits; read back, they are [`Numbers::I64`].
+    U8(Vec<u8>),
 }
 
 /// An array.
@@ -42,6 +47,18 @@ impl Tensor {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "values for shape {shape:?}");
         Self { shape: shape.to_vec(), numbers: Numbers::I64(values) }
     }
+
+    /// Floats of this shape, to be written in 16 bits.
+    pub fn halves(shape: &[usize], values: Vec<f32>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "values for shape {shape:?}");
+        Self { shape: shape.to_vec(), numbers: Numbers::F16(values) }
+    }
+
+    /// Bytes of this shape.
+    pub fn bytes(shape: &[usize], values: Vec<u8>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "values for shape {shape:?}");
+        Self { shape: shape.to_vec(), numbers: Numbers::U8(values) }
+    }
 }
 
 impl View for &Tensor {
@@ -49,6 +66,8 @@ impl View for &Tensor {
         match &self.numbers {
             Numbers::F32(_) => Dtype::F32,
             Numbers::I64(_) => Dtype::I64,
+            Numbers::F16(_) => Dtype::F16,
+            Numbers::U8(_) => Dtype::U8,
         }
     }
 
@@ -61,11 +80,18 @@ impl View for &Tensor {
         match &self.numbers {
             Numbers::F32(values) => bytemuck::cast_slice(values).into(),
             Numbers::I64(values) => bytemuck::cast_slice(values).into(),
+            Numbers::F16(values) => values.iter().flat_map(|value| f16_from_f32(*value).to_le_bytes()).collect::<Vec<u8>>().into(),
+            Numbers::U8(values) => values.as_slice().into(),
         }
     }
 
     fn data_len(&self) -> usize {
-        self.data().len()
+        match &self.numbers {
+            Numbers::F32(values) => 4 * values.len(),
+            Numbers::I64(values) => 8 * values.len(),
+            Numbers::F16(values) => 2 * values.len(),
+            Numbers::U8(values) => values.len(),
+        }
     }
 }
 
@@ -125,7 +151,7 @@ impl Tensors {
     /// Errors: no such array, or one of integers. `path` is for messages.
     pub fn floats(&self, name: &str, path: &Path) -> Result<(&[usize], &[f32])> {
         match self.by_name.get(name) {
-            Some(Tensor { shape, numbers: Numbers::F32(values) }) => Ok((shape, values)),
+            Some(Tensor { shape, numbers: Numbers::F32(values) | Numbers::F16(values) }) => Ok((shape, values)),
             Some(_) => Err(Error::file(path, format!("{name} holds integers, not floats"), "")),
             None => Err(Error::file(path, format!("it has no {name}"), format!("it holds {}", some_of(self.by_name.keys())))),
         }
@@ -179,6 +205,25 @@ pub fn f32_from_f16(bits: u16) -> f32 {
         31 => f32::from_bits(sign | 0x7F80_0000 | (mantissa << 13)),
         _ => f32::from_bits(sign | ((exponent + 127 - 15) << 23) | (mantissa << 13)),
     }
+}
+
+/// Largest finite binary16.
+const F16_MAX: f32 = 65_504.0;
+
+/// The binary16 nearest to a binary32, ties to even. A finite value beyond the range becomes the
+/// largest finite one, so that what is not finite in a file was not finite before.
+pub fn f16_from_f32(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = ((bits >> 16) & 0x8000) as u16;
+    if (bits >> 23) & 0xFF == 0xFF {
+        return sign | if bits & 0x007F_FFFF == 0 { 0x7C00 } else { 0x7E00 };
+    }
+    let magnitude = value.abs().min(F16_MAX);
+    // Below the least normal number the spacing is constant; above, it is 2^(exponent − 10).
+    let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(-14);
+    let steps = (magnitude / 2f32.powi(exponent - 10)).round_ties_even() as u16;
+    // `steps` holds the implicit bit of normal numbers, and a carry moves on into the exponent.
+    sign | (((exponent + 14) as u16) << 10).wrapping_add(steps)
 }
 
 /// Names in a list that a message can show.

@@ -98,7 +98,7 @@ pub fn match_names<'a>(tensors: BTreeMap<String, Tensor>, parameters: &'a Parame
                 values.push((parameter, parameter.from_torch(&words)));
             }
             Some(Tensor { shape, numbers }) => {
-                let of_integers = if matches!(numbers, Numbers::I64(_)) { " of integers" } else { "" };
+                let of_integers = if matches!(numbers, Numbers::I64(_) | Numbers::U8(_)) { " of integers" } else { "" };
                 let given = Shape::new(&shape);
                 misshapen.push(format!("{} is {given}{of_integers} and should be {}", parameter.name, parameter.shape));
             }

@@ -107,7 +107,8 @@ fn largest(values: &[f64]) -> f64 {
 
 fn values(tensor: &Tensor) -> Vec<f64> {
     match &tensor.numbers {
-        Numbers::F32(values) => values.iter().map(|value| f64::from(*value)).collect(),
+        Numbers::F32(values) | Numbers::F16(values) => values.iter().map(|value| f64::from(*value)).collect(),
+        Numbers::U8(values) => values.iter().map(|value| f64::from(*value)).collect(),
         Numbers::I64(values) => values.iter().map(|value| *value as f64).collect(),
     }
 }

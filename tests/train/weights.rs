@@ -40,7 +40,7 @@ fn every_state_dict_comes_out_as_it_went_in() {
         weights::upload(trainer.machine.as_mut(), &values, Source::Trained).expect("an upload");
         let count = given.by_name.values().find_map(|tensor| match &tensor.numbers {
             Numbers::I64(count) => Some(count[0] as u64),
-            Numbers::F32(_) => None,
+            _ => None,
         });
         let got =
             weights::state_dict(trainer.machine.as_mut(), &parameters, Source::Trained, count.unwrap_or(0)).wait().expect("a state dict");
