@@ -34,3 +34,6 @@ pub mod data;
 pub mod model;
 /// The session: the loop, evaluation, probes, checkpoints.
 pub mod train;
+/// The screens: what is trained and what was, for a window and for a page.
+#[cfg(feature = "dashboard")]
+pub mod dashboard;

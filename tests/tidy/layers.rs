@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["ops", "cpu", "gpu"],
     &["optim", "augment", "metric", "data", "model", "schedule"],
     &["train"],
+    &["dashboard"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.
