@@ -33,3 +33,27 @@ pub fn date_from_days(days_since_1970: u64) -> (u64, u64, u64) {
     let year = 400 * era + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
+
+/// Seconds since 1970 of a stamp that [`utc_stamp`] wrote; none for other text or years before 1970.
+pub fn secs_from_stamp(stamp: &str) -> Option<u64> {
+    let (date, time) = stamp.split_once('-')?;
+    let is_stamp = date.len() == 8 && time.len() == 6 && (date.bytes().chain(time.bytes())).all(|byte| byte.is_ascii_digit());
+    let number = |text: &str, from: usize, to: usize| text[from..to].parse::<u64>().ok();
+    if !is_stamp {
+        return None;
+    }
+    let (year, month, day) = (number(date, 0, 4)?, number(date, 4, 6)?, number(date, 6, 8)?);
+    let (hour, minute, second) = (number(time, 0, 2)?, number(time, 2, 4)?, number(time, 4, 6)?);
+    let is_date = year >= 1970 && (1..=12).contains(&month) && (1..=31).contains(&day);
+    is_date.then(|| days_from_date(year, month, day) * SECS_PER_DAY + hour * 3600 + minute * 60 + second)
+}
+
+/// Days since 1970-01-01; the inverse of [`date_from_days`] from 1970 on.
+fn days_from_date(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * DAYS_PER_ERA + day_of_era - DAYS_TO_1970
+}

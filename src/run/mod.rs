@@ -5,16 +5,26 @@
 
 /// Kinds of alarm, levels and verdicts.
 pub mod alarm;
+/// The event file of a run folder.
+mod board;
 /// Charts in text.
 pub mod chart;
 /// What a person may ask of a running session.
 pub mod command;
+/// Runs side by side.
+pub mod compare;
 /// The crash detector.
 pub mod crash;
+/// Series as one table.
+pub mod csv;
 /// What a session says.
 pub mod event;
 /// A run folder as bytes in memory.
 pub mod files;
+/// Runs of other programs.
+pub mod foreign;
+/// A run as one static page.
+pub mod html;
 /// Events as lines of files.
 pub mod line;
 /// Tags and notes.
@@ -27,6 +37,8 @@ pub mod number;
 pub mod palette;
 /// What a run looked like inside at one step.
 pub mod probe;
+/// The wire format of event files.
+pub mod protobuf;
 /// Reading run folders.
 pub mod read;
 /// Runs as text and JSON.
@@ -37,8 +49,14 @@ pub mod state;
 pub mod store;
 /// One row an epoch.
 pub mod summary;
+/// Charts as SVG.
+pub mod svg;
+/// Runs for TensorBoard.
+pub mod tensorboard;
 /// Named arrays in safetensors files.
 pub mod tensors;
+/// TensorBoard's event files.
+pub mod tfevents;
 /// Running medians.
 pub mod window;
 /// One file a run: tar and gzip.

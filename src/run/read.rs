@@ -72,7 +72,7 @@ impl RunHeader {
 /// Errors: no run folder, a newer format, a damaged file (named, with the line).
 pub fn read_run(path: &Path) -> Result<Recorded> {
     let header = read_header(path)?;
-    let config_toml = read_text(&path.join(file::CONFIG))?;
+    let config_toml = read_config(path)?;
     let mut events = Vec::new();
     for line in read_metrics(path)?.into_iter().chain(read_notes(path)?) {
         events.push(line.event);
@@ -167,6 +167,11 @@ pub(super) fn read_notes(path: &Path) -> Result<Vec<Line>> {
 fn read_lines(path: &Path, parse: Parse) -> Result<Vec<Line>> {
     let bytes = files::read(path).map_err(|source| Error::io(path, "read the file", source))?;
     lines_from_bytes(&bytes, path, parse)
+}
+
+/// Reads the resolved config of a run folder.
+pub(super) fn read_config(path: &Path) -> Result<String> {
+    read_text(&path.join(file::CONFIG))
 }
 
 fn read_text(path: &Path) -> Result<String> {

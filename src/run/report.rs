@@ -54,7 +54,7 @@ pub fn list_table(runs: &[RunHeader]) -> String {
     if runs.is_empty() {
         return "no runs yet; `vitrine train` makes one\n".to_string();
     }
-    let titles = ["RUN", "STATUS", "VERDICT", "BEST TOP-1", "STEPS", "LOSS", "PARAMETERS", "DEVICE"];
+    let titles = ["RUN", "STATUS", "VERDICT", "BEST TOP-1", "STEPS", "LOSS", "PARAMETERS", "DEVICE", "TAGS"];
     let mut rows = vec![titles.map(str::to_string)];
     rows.extend(runs.iter().map(|run| {
         let meta = &run.meta;
@@ -67,6 +67,7 @@ pub fn list_table(runs: &[RunHeader]) -> String {
             meta.last.loss.map_or("–".to_string(), short),
             grouped(meta.params),
             meta.device.clone(),
+            run.marks.tags.join(","),
         ]
     }));
     aligned(&rows)
@@ -101,6 +102,12 @@ pub fn show(run: &Recorded) -> String {
     rows.push(["device".to_string(), format!("{}, {} parameters", meta.device, grouped(meta.params))]);
     for (section, text) in config_lines(&run.config_toml) {
         rows.push([section, text]);
+    }
+    if !run.header.marks.tags.is_empty() {
+        rows.push(["tags".to_string(), run.header.marks.tags.join(", ")]);
+    }
+    for (line_ix, text) in run.header.marks.note.lines().enumerate() {
+        rows.push([if line_ix == 0 { "note" } else { "" }.to_string(), text.to_string()]);
     }
     if !meta.last.cossim.is_empty() {
         let layers: Vec<String> = meta.last.cossim.iter().map(|&value| short(value)).collect();
@@ -141,11 +148,13 @@ struct HeaderJson<'a> {
     meta: &'a RunMeta,
     path: String,
     is_live: bool,
+    tags: &'a [String],
+    note: &'a str,
 }
 
 impl<'a> HeaderJson<'a> {
     fn new(run: &'a RunHeader) -> Self {
-        Self { meta: &run.meta, path: run.path.display().to_string(), is_live: run.is_live }
+        Self { meta: &run.meta, path: run.path.display().to_string(), is_live: run.is_live, tags: &run.marks.tags, note: &run.marks.note }
     }
 }
 
@@ -153,11 +162,13 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("reports are plain data with text keys")
 }
 
-fn percent(share: f64) -> String {
+/// A share as percent.
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn verdict_text(meta: &RunMeta) -> String {
+/// The verdict with the first crash.
+pub(super) fn verdict_text(meta: &RunMeta) -> String {
     match meta.crash {
         Some(crash) => format!("{} at step {}", crash.kind.name(), crash.step),
         None => meta.verdict.name().to_string(),
@@ -236,18 +247,27 @@ fn event_text(event: &Event) -> String {
     }
 }
 
+/// What the layers of a similarity are called, by their index.
+pub fn layer_name(layer_ix: usize) -> String {
+    match layer_ix {
+        0 => "stem".to_string(),
+        1 => "+position".to_string(),
+        _ => format!("block {}", layer_ix - 2),
+    }
+}
+
 /// Columns as wide as their widest text, two spaces apart, no space at a line's end.
-fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
-    let mut widths = [0; COLUMNS];
+pub fn aligned<R: AsRef<[String]>>(rows: &[R]) -> String {
+    let mut widths = vec![0; rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0)];
     for row in rows {
-        for (width, text) in widths.iter_mut().zip(row) {
+        for (width, text) in widths.iter_mut().zip(row.as_ref()) {
             *width = (*width).max(text.chars().count());
         }
     }
     let mut table = String::new();
     for row in rows {
         let mut line = String::new();
-        for (width, text) in widths.iter().zip(row) {
+        for (width, text) in widths.iter().zip(row.as_ref()) {
             line += &format!("{text:width$}  ");
         }
         table += line.trim_end();

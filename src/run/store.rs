@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::alarm::{AlarmKind, Verdict};
+use super::board::BoardFile;
 use super::event::{Event, Resumed, Status};
 use super::files::{Line, probe_name};
 use super::line;
@@ -51,6 +52,7 @@ pub struct RunStore {
     metrics: LineFile,
     notes: LineFile,
     summary: LineFile,
+    board: Option<BoardFile>,
     _lock: Lock,
 }
 
@@ -98,6 +100,7 @@ impl RunStore {
             metrics: LineFile::open(path, file::METRICS)?,
             notes: LineFile::open(path, file::EVENTS)?,
             summary: LineFile::open(path, file::SUMMARY)?,
+            board: BoardFile::create(path, &run.config_toml)?,
             path: path.to_path_buf(),
             _lock: lock,
         };
@@ -141,6 +144,7 @@ impl RunStore {
             metrics: LineFile::open(path, file::METRICS)?,
             notes: LineFile::open(path, file::EVENTS)?,
             summary: LineFile::open(path, file::SUMMARY)?,
+            board: BoardFile::create(path, &read::read_config(path)?)?,
             _lock: lock,
         };
         let cut_steps = last_step.saturating_sub(step);
@@ -159,6 +163,9 @@ impl RunStore {
         if let Some(row) = self.epochs.apply(event) {
             self.summary.append(&row)?;
         }
+        if let Some(board) = &mut self.board {
+            board.apply(event)?;
+        }
         self.standing.apply(event);
         if let Event::Started(started) = event {
             self.meta.params = started.params;
@@ -168,6 +175,16 @@ impl RunStore {
             Event::Step(_) | Event::Probe(_) => Ok(()),
             _ => self.save_meta(),
         }
+    }
+
+    /// Shows TensorBoard how values are spread at `step`, e.g. the weights of a layer.
+    pub fn record_histogram(&mut self, tag: &str, step: u64, values: &[f32]) -> Result<()> {
+        self.board.as_mut().map_or(Ok(()), |board| board.histogram(tag, step, values))
+    }
+
+    /// Shows TensorBoard a picture: its size and the bytes of a PNG file.
+    pub fn record_image(&mut self, tag: &str, step: u64, size: (u32, u32), png: &[u8]) -> Result<()> {
+        self.board.as_mut().map_or(Ok(()), |board| board.image(tag, step, size, png))
     }
 
     /// The run folder.

@@ -3,8 +3,10 @@
 mod crash;
 mod event;
 mod files;
+mod page;
 mod platform;
 mod replay;
 mod report;
 mod sample;
+mod tensorboard;
 mod vitrun;
