@@ -24,6 +24,14 @@ pub enum Stream {
     Subset = 6,
     /// Synthetic images of benchmarks and tests.
     Synthetic = 7,
+    /// The part of a picture that is taken and resized; step = optimiser step.
+    ResizedCrop = 8,
+    /// RandAugment; step = optimiser step.
+    RandAugment = 9,
+    /// Whether and where a box is erased; step = optimiser step.
+    Erase = 10,
+    /// What it is filled with; step = optimiser step.
+    EraseNoise = 11,
 }
 
 /// The seed as devices take it, in 32 bits.

@@ -15,9 +15,10 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
-/// Top and left of the centred square; negative where the square is larger than the picture.
+/// Top and left of the centred square; negative where the square is larger than the picture. Half
+/// a pixel goes to the even side, as in torchvision's `CenterCrop`.
 pub fn centre(picture: &Picture, side: usize) -> (isize, isize) {
-    let middle = |length: usize| (length as isize - side as isize).div_euclid(2);
+    let middle = |length: usize| ((length as f64 - side as f64) / 2.0).round_ties_even() as isize;
     (middle(picture.height), middle(picture.width))
 }
 
@@ -34,17 +35,18 @@ pub fn draw(picture: &Picture, side: usize, draws: &mut Draws) -> (isize, isize)
     (along(picture.height, top), along(picture.width, left))
 }
 
-/// Copies the square at (top, left) into `square`, which is resized to [side, side, 3].
-pub fn cut(picture: &Picture, side: usize, (top, left): (isize, isize), square: &mut Vec<u8>) {
-    square.clear();
-    square.resize(side * side * 3, 0);
+/// Copies the square at (top, left) into `square`, which becomes [side, side, 3].
+pub fn cut(picture: &Picture, side: usize, (top, left): (isize, isize), square: &mut Picture) {
+    (square.width, square.height) = (side, side);
+    square.rgb.clear();
+    square.rgb.resize(side * side * 3, 0);
     let columns = overlap(left, side, picture.width);
     for row in overlap(top, side, picture.height) {
         let from_row = (row as isize + top) as usize;
         let from = (from_row * picture.width + (columns.start as isize + left) as usize) * 3;
         let to = (row * side + columns.start) * 3;
         let len = columns.len() * 3;
-        square[to..to + len].copy_from_slice(&picture.rgb[from..from + len]);
+        square.rgb[to..to + len].copy_from_slice(&picture.rgb[from..from + len]);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Mixup and cutmix of a batch with its own reverse; one weight λ a batch.
+//! Mixup and cutmix of a group of images with its own reverse; one weight λ a group. A group is a
+//! micro-batch where the config fixes its size, as on each GPU of DeiT's, else the batch.
 //!
 //!   partner of i is B − 1 − i
 //!   mixup   x ← λ·x + (1 − λ)·x_partner,                       λ ~ Beta(α, α)
@@ -8,7 +9,8 @@
 //! Shapes      images [B, S, S, 3], targets [B, K], in place
 //! Numerics    of an odd batch the middle image is its own partner and stays as it is
 //! Source      Zhang et al. 2017, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899; batch mode
-//!             as in DeiT. Differs: none.
+//!             as in DeiT and timm 0.3.2 (later ones add a row and a column to boxes of odd side).
+//!             Differs: none.
 
 use super::beta;
 use crate::config::experiment::AugmentConfig;
@@ -17,13 +19,20 @@ use crate::rng::{Draws, Stream};
 /// First index of the draws of λ, whose number varies.
 const LAMBDA_DRAWS: u32 = 16;
 
-/// The config's α of both kinds; 0: off.
+/// Indices that the draws of one group may use.
+const DRAWS_PER_GROUP: u32 = 1024;
+
+/// The config's α of both kinds and how often they come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mixer {
-    /// Mixup's α.
+    /// Mixup's α; 0: off.
     pub mixup: f64,
-    /// CutMix's α.
+    /// CutMix's α; 0: off.
     pub cutmix: f64,
+    /// Chance that a group is mixed, 0..1.
+    pub chance: f64,
+    /// Chance of cutmix where both kinds are on, 0..1.
+    pub switch_chance: f64,
 }
 
 /// What happens to one batch.
@@ -59,21 +68,24 @@ pub struct Area {
 impl Mixer {
     /// The mixing that `config` asks for.
     pub fn new(config: &AugmentConfig) -> Self {
-        Self { mixup: config.mixup, cutmix: config.cutmix }
+        Self { mixup: config.mixup, cutmix: config.cutmix, chance: config.mixup_prob, switch_chance: config.mixup_switch_prob }
     }
 
-    /// What happens to the batch of `step` with images of `side`; `None` when both kinds are off.
-    pub fn draw(&self, seed: u64, step: u32, side: usize) -> Option<Mix> {
-        let mut draws = Draws::new(seed, Stream::Mix, step, 0);
-        let coin = draws.next_unit() < 0.5;
+    /// What happens to one group of the batch of `step`, with images of `side`; `None` when both
+    /// kinds are off or the chance does not come up.
+    pub fn draw(&self, seed: u64, step: u32, group: u32, side: usize) -> Option<Mix> {
+        let first = group.wrapping_mul(DRAWS_PER_GROUP);
+        let mut draws = Draws::new(seed, Stream::Mix, step, first);
+        let coin = f64::from(draws.next_unit()) < self.switch_chance;
         let centre_row = draws.next_below(side as u32) as usize;
         let centre_column = draws.next_below(side as u32) as usize;
+        let is_mixed = f64::from(draws.next_unit()) < self.chance;
         let takes_cutmix = self.cutmix > 0.0 && (coin || self.mixup <= 0.0);
         let alpha = if takes_cutmix { self.cutmix } else { self.mixup };
-        if alpha <= 0.0 {
+        if alpha <= 0.0 || !is_mixed {
             return None;
         }
-        let lambda = beta::draw(alpha, &mut Draws::new(seed, Stream::Mix, step, LAMBDA_DRAWS));
+        let lambda = beta::draw(alpha, &mut Draws::new(seed, Stream::Mix, step, first + LAMBDA_DRAWS));
         Some(if takes_cutmix { Mix::cutmix(lambda, side, centre_row, centre_column) } else { Mix::Mixup { lambda: lambda as f32 } })
     }
 }

@@ -3,7 +3,31 @@
 //! Shapes      [side, side, 3] → [side, side, 3], bytes
 //! Source      He et al. 2015, arXiv:1512.03385, section 4.2. Differs: none.
 
+use super::crop::Picture;
+use super::normalise::ChannelStats;
+use super::{ImageStep, Step};
+use crate::config::experiment::AugmentConfig;
+use crate::error::Result;
 use crate::rng::Draws;
+
+#[derive(Debug)]
+struct PadCrop {
+    pad: usize,
+}
+
+/// The step that `augment.pad_crop` asks for; none at 0.
+pub fn step(config: &AugmentConfig, _: &ChannelStats) -> Result<Option<Step>> {
+    let pad = config.pad_crop;
+    Ok((pad > 0).then(|| Box::new(PadCrop { pad }) as Step))
+}
+
+impl ImageStep for PadCrop {
+    fn apply(&self, square: &mut Picture, spare: &mut Picture, draws: &mut Draws) {
+        let (down, right) = draw(self.pad, draws);
+        shift(&square.rgb, &mut spare.rgb, square.width, down, right);
+        std::mem::swap(&mut square.rgb, &mut spare.rgb);
+    }
+}
 
 /// How far the picture moves down and right, each uniform in −pad..=pad pixels.
 pub fn draw(pad: usize, draws: &mut Draws) -> (isize, isize) {

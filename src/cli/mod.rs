@@ -7,6 +7,8 @@
 mod args;
 /// `bench`.
 mod bench;
+/// `data`.
+mod data;
 /// `doctor`.
 mod doctor;
 /// `train --dry-run`.
@@ -64,6 +66,8 @@ enum Verb {
     Trace(trace::TraceArgs),
     /// List runs, or show one
     Runs(runs::RunsArgs),
+    /// Look at an image set, or pack it for many epochs
+    Data(data::DataArgs),
     /// List the presets, or print one as TOML
     Presets(presets::PresetsArgs),
     /// What this machine can compute on: adapters, limits, kernels, speed
@@ -79,6 +83,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Eval(args) => eval::run(&args),
         Verb::Trace(args) => trace::run(&args),
         Verb::Runs(args) => runs::run(&args),
+        Verb::Data(args) => data::run(&args),
         Verb::Presets(args) => presets::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Bench(args) => bench::run(&args),

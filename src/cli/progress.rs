@@ -15,6 +15,8 @@ const LINE_SECS: f64 = 5.0;
 const REDRAWS_HZ: u8 = 5;
 /// Least weight of the newest number in a running mean: it looks back some twenty steps.
 const NEWEST_FRAC: f64 = 0.05;
+/// Share of the time spent waiting for images from which on it is shown.
+const WORTH_SAYING_FRAC: f64 = 0.02;
 /// The bar above, the numbers below: together they would not fit 80 columns.
 const TEMPLATE: &str = "{bar:30} {prefix}\n{wide_msg}";
 
@@ -54,6 +56,7 @@ pub struct Progress {
     loss: RunningMean,
     accuracy: RunningMean,
     speed: RunningMean,
+    data_wait: RunningMean,
     /// Time and number of the first step shown.
     origin: Option<(f64, u64)>,
     next_line_secs: f64,
@@ -72,6 +75,7 @@ impl Progress {
             loss: RunningMean::default(),
             accuracy: RunningMean::default(),
             speed: RunningMean::default(),
+            data_wait: RunningMean::default(),
             origin: None,
             next_line_secs: 0.0,
         }
@@ -97,6 +101,7 @@ impl Progress {
             Event::Step(stat) => self.step(stat),
             Event::Eval(eval) => self.voice.say(&eval_line(eval)),
             Event::Resumed(_) | Event::LrChanged(_) | Event::DeviceLost(_) => self.voice.say(&event.why()),
+            Event::Unreadable(_) => self.voice.say(&format!("warning: {}", event.why())),
             Event::Ended(_) => self.finish(),
             Event::Probe(_) | Event::Checkpoint(_) | Event::Alarm(_) => {}
         }
@@ -132,6 +137,9 @@ impl Progress {
         let origin = *self.origin.get_or_insert((now, stat.step));
         self.loss.take(stat.loss);
         self.speed.take(stat.images_per_sec);
+        if let Some(data_wait) = stat.data_wait {
+            self.data_wait.take(data_wait);
+        }
         if let Some(accuracy) = stat.accuracy {
             self.accuracy.take(accuracy);
         }
@@ -164,7 +172,11 @@ impl Progress {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         let (speed, loss) = (self.speed.text(|speed| format!("{speed:.0}")), self.loss.text(short));
         let accuracy = self.accuracy.text(percent);
-        format!("{speed} images/s  loss {loss}  accuracy {accuracy}  lr {}", short(stat.lr))
+        // Where images come in time, the bar has better use for the room.
+        let is_waiting = self.data_wait.value.is_some_and(|share| share >= WORTH_SAYING_FRAC);
+        let wait =
+            if is_waiting { self.data_wait.text(|share| format!("  waiting for images {:.0} %", 100.0 * share)) } else { String::new() };
+        format!("{speed} images/s  loss {loss}  accuracy {accuracy}  lr {}{wait}", short(stat.lr))
     }
 }
 

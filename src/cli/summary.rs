@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use vitrine::run::alarm::{Alarm, Crash, Verdict};
-use vitrine::run::event::{Event, Status};
+use vitrine::run::event::{Event, Status, StepStat};
 use vitrine::run::number::{self, short};
 use vitrine::run::report::glyph;
 use vitrine::run::state::{Best, Standing};
@@ -11,18 +11,32 @@ use vitrine::train::session::Outcome;
 /// Layers before the first block in the list of similarities.
 const LAYERS_BEFORE_BLOCKS: [&str; 2] = ["stem", "+position"];
 
+/// Share of the time spent waiting for images from which on it is told.
+const WORTH_SAYING_FRAC: f64 = 0.02;
+
 /// What the events add up to while the session runs.
 #[derive(Debug, Default)]
 pub struct Account {
     standing: Standing,
     /// The alarm that decided the verdict.
     decisive: Option<Alarm>,
+    /// Images that could not be read.
+    unreadable: Vec<String>,
+    /// Sum and number of the shares of time spent waiting for images.
+    data_wait: (f64, u64),
 }
 
 impl Account {
     /// Takes the next event.
     pub fn apply(&mut self, event: &Event) {
         self.standing.apply(event);
+        match event {
+            Event::Unreadable(unreadable) => self.unreadable.push(unreadable.what.clone()),
+            Event::Step(StepStat { data_wait: Some(share), .. }) => {
+                self.data_wait = (self.data_wait.0 + share, self.data_wait.1 + 1);
+            }
+            _ => {}
+        }
         if let Event::Alarm(alarm) = event {
             let weight = |alarm: &Alarm| Verdict::Healthy.with(alarm.kind);
             if self.decisive.as_ref().is_none_or(|earlier| weight(alarm) > weight(earlier)) {
@@ -53,6 +67,8 @@ impl Account {
             top5,
             best: self.standing.best,
             similarity: outcome.similarity,
+            data_wait: (self.data_wait.1 > 0).then(|| self.data_wait.0 / self.data_wait.1 as f64),
+            unreadable: self.unreadable,
             resume,
             exit_code,
         }
@@ -81,6 +97,11 @@ pub struct Summary {
     best: Option<Best>,
     #[serde(with = "number::list")]
     similarity: Vec<f64>,
+    /// Mean share of the time spent waiting for images, 0..1.
+    #[serde(with = "number::option")]
+    data_wait: Option<f64>,
+    /// One message for each image that could not be read.
+    unreadable: Vec<String>,
     resume: Option<String>,
     exit_code: u8,
 }
@@ -102,6 +123,13 @@ impl Summary {
             rows.push(("best", format!("top-1 {} at step {}", percent(best.top1), best.step)));
         }
         rows.push(("steps", format!("{}, {}", self.steps, self.status.name())));
+        if let Some(share) = self.data_wait.filter(|share| *share >= WORTH_SAYING_FRAC) {
+            rows.push(("images", format!("{} of the time was spent waiting for them", percent(share))));
+        }
+        if let Some(first) = self.unreadable.first() {
+            let others = if self.unreadable.len() > 1 { " (all in events.jsonl)" } else { "" };
+            rows.push(("skipped", format!("{} unreadable: {first}{others}", self.unreadable.len())));
+        }
         if !self.similarity.is_empty() {
             rows.push(("similarity", "of the patch tokens, by layer".to_string()));
             rows.extend(self.similarity.iter().enumerate().map(|(ix, value)| ("", layer_line(ix, *value))));

@@ -1,28 +1,18 @@
 //! What no experiment may ask for: each rule names the key, the numbers and a way out.
 
+use super::check_images::{DATA_KINDS, check_augment, check_data};
 use super::experiment::*;
 use super::fault::Fault;
 use super::known;
-use super::stem::{IMAGE_CHANNELS, MAX_SIDE, StemGeometry};
+use super::stem::{MAX_SIDE, StemGeometry};
 use crate::error::Result;
 
-type Check = Result<(), Fault>;
-
-/// Image sets that can be named in `data.kind`, with their classes (`None`: not known beforehand)
-/// and whether they need `data.path`.
-const DATA_KINDS: [(&str, Option<usize>, bool); 6] = [
-    ("fashion-mnist", Some(10), false),
-    ("mnist", Some(10), true),
-    ("cifar10", Some(10), true),
-    ("cifar100", Some(100), true),
-    ("folder", None, true),
-    ("random", None, false),
-];
+pub(super) type Check = Result<(), Fault>;
 
 /// Bounds that keep every product of two counts within 64 bits and catch slips of the keyboard.
-const MAX_COUNT: usize = 1 << 24;
+pub(super) const MAX_COUNT: usize = 1 << 24;
 const MAX_WIDTH: usize = 1 << 16;
-const MAX_DEPTH: usize = 1024;
+pub(super) const MAX_DEPTH: usize = 1024;
 /// Largest rate, decay or threshold: what an f32 holds.
 const MAX_RATE: f64 = f32::MAX as f64;
 const MAX_EPOCHS: f64 = 1e6;
@@ -104,16 +94,6 @@ fn nearest_heads(dim: usize, heads: usize) -> String {
     }
 }
 
-fn check_data(data: &DataConfig) -> Check {
-    one_of("data.kind", &data.kind, &DATA_KINDS.map(|(kind, ..)| kind))?;
-    at_least("data.workers", data.workers, 0, MAX_DEPTH)?;
-    if data.fraction > 0.0 && data.fraction <= 1.0 {
-        return Ok(());
-    }
-    let what = format!("data.fraction is {:?}; a share of the images is above 0 and at most 1", data.fraction);
-    Err(Fault::new("data.fraction", what, ""))
-}
-
 fn check_train(train: &TrainConfig) -> Check {
     at_least("train.batch", train.batch, 1, MAX_COUNT)?;
     if train.micro_batch > 0 && !train.batch.is_multiple_of(train.micro_batch) {
@@ -134,46 +114,6 @@ fn check_train(train: &TrainConfig) -> Check {
     below_one("train.ema", train.ema)?;
     one_of("train.on_crash", &train.on_crash, &["stop", "continue"])?;
     positive("train.eval_every", train.eval_every, MAX_EPOCHS)
-}
-
-fn check_augment(augment: &AugmentConfig, model: &ModelConfig, train: &TrainConfig) -> Check {
-    at_least("augment.pad_crop", augment.pad_crop, 0, model.image_size)?;
-    chance("augment.hflip", augment.hflip)?;
-    not_negative("augment.mixup", augment.mixup)?;
-    not_negative("augment.cutmix", augment.cutmix)?;
-    below_one("augment.label_smoothing", augment.label_smoothing)?;
-    for (key, alpha) in [("augment.mixup", augment.mixup), ("augment.cutmix", augment.cutmix)] {
-        // A micro-batch is mixed with its own mirror image, so its size decides.
-        let (size_key, size) = match train.micro_batch {
-            0 => ("train.batch", train.batch),
-            micro_batch => ("train.micro_batch", micro_batch),
-        };
-        if alpha > 0.0 && !size.is_multiple_of(2) {
-            let what = format!("{key} mixes images in pairs, and {size_key} {size} is odd");
-            return Err(Fault::new(size_key, what, format!("use an even size, or {key}=0")).with(&[key]));
-        }
-    }
-    check_channels("augment.mean", &augment.mean, 0.0)?;
-    check_channels("augment.std", &augment.std, f64::MIN_POSITIVE)?;
-    if augment.mean.is_empty() != augment.std.is_empty() {
-        let what = format!("mean {:?} and std {:?} go together", augment.mean, augment.std);
-        return Err(Fault::new("augment.mean", what, "give both or neither").with(&["augment.std"]));
-    }
-    Ok(())
-}
-
-fn check_channels(key: &'static str, values: &[f64], least: f64) -> Check {
-    if !values.is_empty() && values.len() != IMAGE_CHANNELS {
-        let what = format!("{key} {values:?} has {} numbers; images have {IMAGE_CHANNELS} channels", values.len());
-        return Err(Fault::new(key, what, "repeat the number for a grey set"));
-    }
-    match values.iter().find(|value| !(least..=1.0).contains(*value)) {
-        Some(value) => {
-            let what = format!("{key} {values:?}: {value:?} is not in the range of pixels");
-            Err(Fault::new(key, what, "pixels run from 0 to 1"))
-        }
-        None => Ok(()),
-    }
 }
 
 fn check_optim(optim: &OptimConfig, train: &TrainConfig) -> Check {
@@ -252,7 +192,7 @@ fn check_crash(crash: &CrashConfig) -> Check {
     Err(Fault::new("crash.collapsed_high", what, "").with(&["crash.collapsed_low"]))
 }
 
-fn one_of(key: &'static str, value: &str, allowed: &[&str]) -> Check {
+pub(super) fn one_of(key: &'static str, value: &str, allowed: &[&str]) -> Check {
     if allowed.contains(&value) {
         return Ok(());
     }
@@ -264,28 +204,28 @@ fn one_of(key: &'static str, value: &str, allowed: &[&str]) -> Check {
     Err(Fault::new(key, format!("{key} cannot be \"{value}\""), hint))
 }
 
-fn at_least(key: &'static str, value: usize, least: usize, most: usize) -> Check {
+pub(super) fn at_least(key: &'static str, value: usize, least: usize, most: usize) -> Check {
     if (least..=most).contains(&value) {
         return Ok(());
     }
     Err(Fault::new(key, format!("{key} is {value}; it must lie between {least} and {most}"), ""))
 }
 
-fn chance(key: &'static str, value: f64) -> Check {
+pub(super) fn chance(key: &'static str, value: f64) -> Check {
     if (0.0..=1.0).contains(&value) {
         return Ok(());
     }
     Err(Fault::new(key, format!("{key} is {value:?}; a share lies between 0 and 1"), ""))
 }
 
-fn below_one(key: &'static str, value: f64) -> Check {
+pub(super) fn below_one(key: &'static str, value: f64) -> Check {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
     Err(Fault::new(key, format!("{key} is {value:?}; it must be 0 or more and below 1"), ""))
 }
 
-fn not_negative(key: &'static str, value: f64) -> Check {
+pub(super) fn not_negative(key: &'static str, value: f64) -> Check {
     if (0.0..=MAX_RATE).contains(&value) {
         return Ok(());
     }

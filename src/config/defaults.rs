@@ -27,13 +27,28 @@ impl Default for ModelConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { kind: "fashion-mnist".into(), path: String::new(), fraction: 1.0, workers: 0 }
+        Self { kind: "fashion-mnist".into(), path: String::new(), fraction: 1.0, workers: 0, pack: true }
     }
 }
 
 impl Default for AugmentConfig {
     fn default() -> Self {
-        Self { pad_crop: 0, hflip: 0.0, mixup: 0.0, cutmix: 0.0, label_smoothing: 0.0, mean: Vec::new(), std: Vec::new() }
+        Self {
+            random_resized_crop: Vec::new(),
+            pad_crop: 0,
+            hflip: 0.0,
+            rand_augment: String::new(),
+            color_jitter: 0.0,
+            random_erasing: 0.0,
+            mixup: 0.0,
+            cutmix: 0.0,
+            mixup_prob: 1.0,
+            mixup_switch_prob: 0.5,
+            label_smoothing: 0.0,
+            repeats: 1,
+            mean: Vec::new(),
+            std: Vec::new(),
+        }
     }
 }
 

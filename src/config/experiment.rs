@@ -66,7 +66,7 @@ pub struct ModelConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder` or `random` (synthetic, for benchmarks).
+    /// `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder`, `market1501` or `random` (synthetic, for benchmarks).
     pub kind: String,
     /// File or folder; empty: the embedded set.
     pub path: String,
@@ -74,22 +74,40 @@ pub struct DataConfig {
     pub fraction: f64,
     /// Decoding threads; 0: chosen by the machine.
     pub workers: usize,
+    /// Whether a pack that `vitrine data pack` has made beside the images is read in their place.
+    pub pack: bool,
 }
 
-/// Augmentation of training images.
+/// Augmentation of training images, in the order in which it happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
+    /// Cut out a random part and resize it: least and most share of the area, usually [0.08, 1.0]
+    /// (`true` stands for it); empty: off. Aspects from 3:4 to 4:3; bicubic.
+    #[serde(deserialize_with = "super::crop_area::deserialize")]
+    pub random_resized_crop: Vec<f64>,
     /// Zero-pad by so many pixels and crop back at random; 0: off.
     pub pad_crop: usize,
     /// Chance of a horizontal flip, 0..1.
     pub hflip: f64,
+    /// RandAugment in timm's notation, usually `rand-m9-mstd0.5-inc1`; empty: off.
+    pub rand_augment: String,
+    /// Brightness, contrast and saturation by a factor of up to 1 ± this, 0..1; 0: off.
+    pub color_jitter: f64,
+    /// Chance of a box of noise, 0..1.
+    pub random_erasing: f64,
     /// Mixup α; 0: off.
     pub mixup: f64,
-    /// CutMix α; 0: off. With mixup on too, each batch takes one of them by a fair coin.
+    /// CutMix α; 0: off.
     pub cutmix: f64,
+    /// Chance that a batch is mixed at all, 0..1.
+    pub mixup_prob: f64,
+    /// With both mixup and cutmix on: chance that a mixed batch takes cutmix, 0..1.
+    pub mixup_switch_prob: f64,
     /// Label smoothing, 0..1.
     pub label_smoothing: f64,
+    /// How often each image comes in a batch, augmented anew; an epoch then shows 1/repeats of the images. 1: off.
+    pub repeats: usize,
     /// Mean per channel in 0..1; empty: the data set's own.
     pub mean: Vec<f64>,
     /// Deviation per channel in 0..1; empty: the data set's own.

@@ -5,6 +5,8 @@
 
 /// What no experiment may ask for, with the numbers and a way out.
 pub mod check;
+mod check_images;
+mod crop_area;
 mod defaults;
 /// The sections and keys.
 pub mod experiment;
@@ -13,6 +15,8 @@ mod fault;
 pub mod known;
 /// The layers, merged in order.
 pub mod load;
+/// timm's notation for RandAugment.
+pub mod rand_augment;
 /// The experiments that ship with Vitrine.
 pub mod presets;
 mod settings;

@@ -20,13 +20,17 @@ impl Preset {
     }
 }
 
-const PRESETS: [Preset; 6] = [
+const PRESETS: [Preset; 10] = [
     Preset { name: "demo", text: include_str!("../../assets/presets/demo.toml") },
     Preset { name: "demo-patchify", text: include_str!("../../assets/presets/demo-patchify.toml") },
     Preset { name: "bench-96x6", text: include_str!("../../assets/presets/bench-96x6.toml") },
     Preset { name: "bench-64x4", text: include_str!("../../assets/presets/bench-64x4.toml") },
+    Preset { name: "deit-tiny", text: include_str!("../../assets/presets/deit-tiny.toml") },
+    Preset { name: "deit-tiny-conv", text: include_str!("../../assets/presets/deit-tiny-conv.toml") },
     Preset { name: "deit-small", text: include_str!("../../assets/presets/deit-small.toml") },
     Preset { name: "deit-small-conv", text: include_str!("../../assets/presets/deit-small-conv.toml") },
+    Preset { name: "deit-base", text: include_str!("../../assets/presets/deit-base.toml") },
+    Preset { name: "deit-base-conv", text: include_str!("../../assets/presets/deit-base-conv.toml") },
 ];
 
 /// Every preset, in the order to show them.

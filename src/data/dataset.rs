@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::cache::Cache;
@@ -13,7 +13,7 @@ use crate::augment::normalise::ChannelStats;
 use crate::error::{Error, Result};
 
 /// The share of images that may fail to decode before training stops.
-const MAX_UNREADABLE_FRAC: f64 = 0.01;
+pub const MAX_UNREADABLE_FRAC: f64 = 0.01;
 
 /// Images by number, at their own size.
 pub trait ImageSource: Send + Sync {
@@ -22,6 +22,20 @@ pub trait ImageSource: Send + Sync {
 
     /// Whether reading takes long enough for the result to be worth keeping.
     fn is_costly(&self) -> bool;
+
+    /// What to call image `ix` in a message: its file, where it has one.
+    fn name(&self, ix: usize) -> String {
+        format!("image {ix}")
+    }
+}
+
+/// The size at which an image is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// From which the square is cut.
+    Scaled = 0,
+    /// Its own.
+    Whole = 1,
 }
 
 /// Bytes in memory, one image after the other, grey or red, green, blue interleaved.
@@ -100,15 +114,23 @@ pub struct Dataset {
     source: Box<dyn ImageSource>,
     /// Numbers in `source` of the images of a subset.
     members: Option<Vec<u32>>,
-    cache: Cache,
-    unreadable: Mutex<BTreeMap<usize, String>>,
+    caches: [Cache; 2],
+    unreadable: Mutex<Unreadable>,
+}
+
+/// Images that could not be decoded.
+#[derive(Debug, Default)]
+struct Unreadable {
+    all: BTreeMap<usize, String>,
+    /// Those that nobody has asked for yet.
+    news: Vec<String>,
 }
 
 impl Dataset {
     /// The set with these contents, for squares of `side`.
     pub fn new(contents: Contents, side: usize) -> Self {
         Self {
-            cache: Cache::new(contents.labels.len(), side * side * 3),
+            caches: caches(contents.labels.len(), side),
             kind: contents.kind,
             path: contents.path,
             class_names: contents.class_names,
@@ -148,41 +170,58 @@ impl Dataset {
     pub fn subset(mut self, fraction: f64) -> Self {
         let chosen = subset::members(&self.labels, self.num_classes(), fraction);
         self.labels = chosen.iter().map(|&ix| self.labels[ix as usize]).collect();
-        self.cache = Cache::new(chosen.len(), self.side * self.side * 3);
+        self.caches = caches(chosen.len(), self.side);
         let in_source = |ix: u32| self.members.as_ref().map_or(ix, |m| m[ix as usize]);
         self.members = Some(chosen.into_iter().map(in_source).collect());
         self
     }
 
-    /// Writes image `ix`, at its own size, to `out`.
-    pub fn image(&self, ix: usize, out: &mut Picture) -> Result<()> {
-        let in_source = self.members.as_ref().map_or(ix, |members| members[ix] as usize);
-        self.source.read(in_source, out)
+    /// Whether reading an image takes long enough to be worth keeping the result.
+    pub fn is_costly(&self) -> bool {
+        self.source.is_costly()
     }
 
-    /// Writes image `ix`, at the size from which the square is cut, to `out`.
-    pub fn scaled(&self, ix: usize, out: &mut Picture) -> Result<()> {
-        if let Some(kept) = self.cache.get(ix) {
+    /// What to call image `ix` in a message: its file, where it has one.
+    pub fn name(&self, ix: usize) -> String {
+        self.source.name(self.in_source(ix))
+    }
+
+    fn in_source(&self, ix: usize) -> usize {
+        self.members.as_ref().map_or(ix, |members| members[ix] as usize)
+    }
+
+    /// Writes image `ix`, at its own size, to `out`.
+    pub fn image(&self, ix: usize, out: &mut Picture) -> Result<()> {
+        self.source.read(self.in_source(ix), out)
+    }
+
+    /// Writes image `ix`, at the size that `view` says, to `out`.
+    pub fn view(&self, ix: usize, view: View, out: &mut Picture) -> Result<()> {
+        let cache = &self.caches[view as usize];
+        if let Some(kept) = cache.get(ix) {
             (out.width, out.height) = (kept.width, kept.height);
             out.rgb.clone_from(&kept.rgb);
             return Ok(());
         }
         self.image(ix, out)?;
-        let was_scaled =
-            resize::scale(out, self.side, self.origin).map_err(|what| Error::data(&self.path, format!("image {ix}: {what}"), ""))?;
+        let bad_size = |what: String| Error::data(Path::new(&self.name(ix)), what, "crop or delete it");
+        let was_scaled = match view {
+            View::Scaled => resize::scale(out, self.side, self.origin).map_err(bad_size)?,
+            View::Whole => resize::check_shape(out.width, out.height).map(|()| false).map_err(bad_size)?,
+        };
         if was_scaled || self.source.is_costly() {
-            self.cache.put(ix, out);
+            cache.put(ix, out);
         }
         Ok(())
     }
 
-    /// Like [`Dataset::scaled`], but goes on to the next image when one cannot be decoded, and
+    /// Like [`Dataset::view`], but goes on to the next image when one cannot be decoded, and
     /// tells which image it is. Depends on the files alone, so batches stay reproducible.
     ///
     /// Errors: more than 1 % of the images cannot be decoded.
-    pub fn readable(&self, ix: usize, out: &mut Picture) -> Result<usize> {
+    pub fn readable(&self, ix: usize, view: View, out: &mut Picture) -> Result<usize> {
         for candidate in (ix..self.len()).chain(0..ix) {
-            match self.scaled(candidate, out) {
+            match self.view(candidate, view, out) {
                 Ok(()) => return Ok(candidate),
                 Err(error) => self.note_unreadable(candidate, &error)?,
             }
@@ -192,27 +231,42 @@ impl Dataset {
 
     /// One message for each image that could not be decoded so far.
     pub fn unreadable(&self) -> Vec<String> {
-        self.lock_unreadable().values().cloned().collect()
+        self.lock_unreadable().all.values().cloned().collect()
     }
 
-    fn note_unreadable(&self, ix: usize, error: &Error) -> Result<()> {
+    /// The messages that have come up since the last call.
+    pub fn unreadable_news(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock_unreadable().news)
+    }
+
+    /// Counts an image that cannot be decoded, once.
+    ///
+    /// Errors: more than 1 % of the images cannot be decoded.
+    pub fn note_unreadable(&self, ix: usize, error: &Error) -> Result<()> {
         let mut unreadable = self.lock_unreadable();
-        unreadable.insert(ix, error.to_string());
-        if unreadable.len() as f64 <= self.len() as f64 * MAX_UNREADABLE_FRAC {
+        if unreadable.all.insert(ix, error.to_string()).is_none() {
+            unreadable.news.push(error.to_string());
+        }
+        if unreadable.all.len() as f64 <= self.len() as f64 * MAX_UNREADABLE_FRAC {
             return Ok(());
         }
         let what = format!(
             "{} of {} images cannot be decoded, which is more than {} %: {error}",
-            unreadable.len(),
+            unreadable.all.len(),
             self.len(),
             MAX_UNREADABLE_FRAC * 100.0
         );
-        Err(Error::data(&self.path, what, "replace or delete the damaged files"))
+        Err(Error::data(&self.path, what, "replace or delete the damaged files; `vitrine data check` lists them"))
     }
 
-    fn lock_unreadable(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, String>> {
+    fn lock_unreadable(&self) -> std::sync::MutexGuard<'_, Unreadable> {
         self.unreadable.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// One for each [`View`].
+fn caches(len: usize, side: usize) -> [Cache; 2] {
+    [(); 2].map(|()| Cache::new(len, side * side * 3))
 }
 
 impl fmt::Debug for Dataset {

@@ -4,19 +4,17 @@
 //! experiment and the step's number alone: the same seed gives the same batches, whichever thread
 //! makes them, and a resumed run needs no state of the loader.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::Dataset;
+use super::dataset::View;
+use super::order::Orders;
 use crate::augment::crop::{self, Picture};
 use crate::augment::mix::Mixer;
 use crate::augment::normalise::{ChannelStats, Normaliser};
-use crate::augment::{ImageAugment, ImagePlace, Operation, image_draws, targets};
+use crate::augment::{ImageAugment, ImagePlace, Operation, image_draws, random_erasing, resized_crop, targets};
 use crate::config::experiment::Experiment;
 use crate::error::{Error, Result};
-use crate::rng::{Draws, Stream};
-
-/// Epochs whose order is remembered: at their border two are in use.
-const REMEMBERED_EPOCHS: usize = 2;
 
 /// Images and targets of one step.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,14 +40,19 @@ pub struct Loader {
     normaliser: Normaliser,
     /// `None`: evaluation, in order and unchanged.
     training: Option<Training>,
-    orders: Mutex<Vec<(usize, Arc<Vec<u32>>)>>,
 }
 
 /// What training adds to evaluation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Training {
+    orders: Orders,
+    /// Least and most share of the area of a random resized crop.
+    crop_area: Option<[f64; 2]>,
     images: ImageAugment,
+    random_erasing: f64,
     mixer: Mixer,
+    /// Images that are mixed with each other.
+    group: usize,
     label_smoothing: f64,
 }
 
@@ -57,8 +60,8 @@ struct Training {
 #[derive(Default)]
 struct Scratch {
     picture: Picture,
-    square: Vec<u8>,
-    spare: Vec<u8>,
+    square: Picture,
+    spare: Picture,
 }
 
 impl Loader {
@@ -73,10 +76,17 @@ impl Loader {
             let hint = format!("set train.batch to at most {len}, or raise data.fraction");
             return Err(Error::config(what, hint));
         }
+        let augment = &experiment.augment;
+        let group = if experiment.train.micro_batch > 0 { experiment.train.micro_batch } else { batch };
+        let stats = ChannelStats::from_config(augment, dataset.stats)?;
         let training = Training {
-            images: ImageAugment::new(&experiment.augment),
-            mixer: Mixer::new(&experiment.augment),
-            label_smoothing: experiment.augment.label_smoothing,
+            orders: Orders::new(experiment.train.seed, dataset.len(), augment.repeats, batch / group.min(batch)),
+            crop_area: augment.random_resized_crop.as_slice().try_into().ok(),
+            images: ImageAugment::new(augment, &stats)?,
+            random_erasing: augment.random_erasing,
+            mixer: Mixer::new(augment),
+            group,
+            label_smoothing: augment.label_smoothing,
         };
         Self::with(dataset, experiment, batch, Some(training))
     }
@@ -96,7 +106,7 @@ impl Loader {
             return Err(Error::config("a batch of 0 images", "set train.batch to at least 1"));
         }
         let stats = ChannelStats::from_config(&experiment.augment, dataset.stats)?;
-        Ok(Self { dataset, batch, seed: experiment.train.seed, normaliser: Normaliser::new(&stats), training, orders: Mutex::default() })
+        Ok(Self { dataset, batch, seed: experiment.train.seed, normaliser: Normaliser::new(&stats), training })
     }
 
     /// The set.
@@ -151,39 +161,29 @@ impl Loader {
     fn image_numbers(&self, step: usize) -> Vec<u32> {
         let place = step % self.steps_per_epoch() * self.batch;
         let end = (place + self.batch).min(self.dataset.len());
-        if self.training.is_some() {
-            self.order(step / self.steps_per_epoch())[place..end].to_vec()
-        } else {
-            (place as u32..end as u32).collect()
+        match &self.training {
+            Some(training) => training.orders.numbers(step / self.steps_per_epoch(), place..end),
+            None => (place as u32..end as u32).collect(),
         }
-    }
-
-    /// The order of the images in `epoch`.
-    fn order(&self, epoch: usize) -> Arc<Vec<u32>> {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, order)) = orders.iter().find(|(of, _)| *of == epoch) {
-            return order.clone();
-        }
-        let mut draws = Draws::new(self.seed, Stream::Shuffle, epoch as u32, 0);
-        let order = Arc::new(draws.permutation(self.dataset.len()));
-        if orders.len() == REMEMBERED_EPOCHS {
-            orders.remove(0);
-        }
-        orders.push((epoch, order.clone()));
-        order
     }
 
     /// Fills consecutive places of the batch, from `position` on.
     fn fill_images(&self, step: usize, position: usize, numbers: &[u32], images: &mut [f32], labels: &mut [u32]) -> Result<()> {
         let mut scratch = Scratch::default();
+        let is_whole = self.training.as_ref().is_some_and(|training| training.crop_area.is_some());
+        let view = if is_whole { View::Whole } else { View::Scaled };
         let image_len = self.dataset.side * self.dataset.side * 3;
         let places = numbers.iter().zip(images.chunks_exact_mut(image_len)).zip(labels);
         for (ix, ((&number, image), label)) in places.enumerate() {
-            let read = self.dataset.readable(number as usize, &mut scratch.picture)?;
+            let read = self.dataset.readable(number as usize, view, &mut scratch.picture)?;
             *label = self.dataset.labels[read];
-            let position = (position + ix) as u32;
-            self.cut_and_augment(ImagePlace { seed: self.seed, step: step as u32, position }, &mut scratch);
-            self.normaliser.apply(&scratch.square, image);
+            let at = ImagePlace { seed: self.seed, step: step as u32, position: (position + ix) as u32 };
+            self.cut_and_augment(at, &mut scratch);
+            self.normaliser.apply(&scratch.square.rgb, image);
+            let hole = self.training.as_ref().and_then(|training| random_erasing::draw(training.random_erasing, self.dataset.side, at));
+            if let Some(hole) = hole {
+                random_erasing::erase(image, self.dataset.side, hole, at);
+            }
         }
         Ok(())
     }
@@ -191,17 +191,18 @@ impl Loader {
     fn cut_and_augment(&self, at: ImagePlace, scratch: &mut Scratch) {
         let Scratch { picture, square, spare } = scratch;
         let side = self.dataset.side;
+        let draws = |operation| image_draws(at.seed, at.step, at.position, operation);
         let Some(training) = &self.training else {
             return crop::cut(picture, side, crop::centre(picture, side), square);
         };
-        let corner = if self.dataset.cuts_at_random() {
-            let mut draws = image_draws(at.seed, at.step, at.position, Operation::Crop);
-            crop::draw(picture, side, &mut draws)
-        } else {
-            crop::centre(picture, side)
-        };
-        crop::cut(picture, side, corner, square);
-        training.images.apply(square, spare, side, at);
+        match training.crop_area {
+            Some(area) => resized_crop::cut(picture, side, area, &mut draws(Operation::ResizedCrop), square),
+            None if self.dataset.cuts_at_random() => {
+                crop::cut(picture, side, crop::draw(picture, side, &mut draws(Operation::Crop)), square)
+            }
+            None => crop::cut(picture, side, crop::centre(picture, side), square),
+        }
+        training.images.apply(square, spare, at);
     }
 
     /// Targets, mixing and padding.
@@ -211,11 +212,14 @@ impl Loader {
         out.labels[out.valid..].fill(0);
         let (targets, padding) = out.targets.split_at_mut(out.valid * num_classes);
         padding.fill(0.0);
-        let smoothing = self.training.map_or(0.0, |training| training.label_smoothing);
+        let smoothing = self.training.as_ref().map_or(0.0, |training| training.label_smoothing);
         targets::smoothed(&out.labels[..out.valid], num_classes, smoothing, targets);
-        let drawn = self.training.and_then(|t| t.mixer.draw(self.seed, out.step as u32, side));
-        if let Some(mix) = drawn {
-            mix.apply(&mut out.images, &mut out.targets, side, self.batch);
+        let Some(Training { mixer, group, .. }) = &self.training else { return };
+        let images = out.images.chunks_mut(group * side * side * 3);
+        for (ix, (images, targets)) in images.zip(out.targets.chunks_mut(group * num_classes)).enumerate() {
+            if let Some(mix) = mixer.draw(self.seed, out.step as u32, ix as u32, side) {
+                mix.apply(images, targets, side, targets.len() / num_classes);
+            }
         }
     }
 }

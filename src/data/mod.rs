@@ -10,18 +10,34 @@ pub mod cache;
 pub mod cifar;
 /// One half of an image set: labels, names, images.
 pub mod dataset;
+/// One image file to pixels.
+pub mod decode;
+/// Image files in folders.
+pub mod files;
 /// Class folders of JPEG, PNG and WebP files.
 pub mod folder;
 /// MNIST and Fashion-MNIST in their IDX form, and the embedded set.
 pub mod idx;
 /// Batches as a pure function of the step.
 pub mod loader;
+/// Market-1501: the class is the person.
+pub mod market1501;
+/// Which images come when.
+pub mod order;
+/// Sets made smaller once, for many epochs.
+pub mod pack;
+/// Making a pack.
+pub mod packer;
 /// Batches made ahead of need, on threads.
 pub mod prefetch;
+/// What is wrong with a set.
+pub mod problems;
 /// Synthetic images for benchmarks.
 pub mod random;
 /// Images of any size to the size the model wants.
 pub mod resize;
+/// One file of a pack.
+pub mod shard;
 /// Class-balanced, nested subsets.
 pub mod subset;
 
@@ -52,6 +68,7 @@ pub const KINDS: &[(&str, Reader)] = &[
     ("cifar10", cifar::open_cifar10),
     ("cifar100", cifar::open_cifar100),
     ("folder", folder::open),
+    ("market1501", market1501::open),
     ("random", random::open),
 ];
 
@@ -76,17 +93,30 @@ impl Split {
 /// Errors: an unknown kind, a fraction outside (0, 1], files that are missing or corrupt, or a
 /// number of classes other than the model's.
 pub fn open(data: &DataConfig, model: &ModelConfig) -> Result<Split> {
-    let (kind, read) = KINDS.iter().find(|(kind, _)| *kind == data.kind).ok_or_else(|| unknown_kind(&data.kind))?;
     subset::check_fraction(data.fraction)?;
-    let request = Request { config: data, side: model.image_size, num_classes: model.num_classes };
-    let (train, test) = read(&request)?;
+    let (mut train, test) = read_halves(data, model.image_size, model.num_classes)?;
     let found = train.num_classes();
     if found != model.num_classes {
-        let what = format!("model.num_classes = {}, but {kind} has {found}", model.num_classes);
+        let what = format!("model.num_classes = {}, but {} has {found}", model.num_classes, data.kind);
         return Err(Error::config(what, format!("set model.num_classes = {found}")));
     }
-    let train = if data.fraction < 1.0 { train.subset(data.fraction) } else { train };
+    if data.fraction < 1.0 {
+        train = train.subset(data.fraction);
+    }
     Ok(Split { train: Arc::new(train), test: Arc::new(test) })
+}
+
+/// Opens all of the set that `data` names, for squares of `side`; `num_classes` counts for synthetic images alone.
+///
+/// Errors: an unknown kind, files that are missing or corrupt.
+pub fn open_whole(data: &DataConfig, side: usize, num_classes: usize) -> Result<Split> {
+    let (train, test) = read_halves(data, side, num_classes)?;
+    Ok(Split { train: Arc::new(train), test: Arc::new(test) })
+}
+
+fn read_halves(data: &DataConfig, side: usize, num_classes: usize) -> Result<(Dataset, Dataset)> {
+    let (_, read) = KINDS.iter().find(|(kind, _)| *kind == data.kind).ok_or_else(|| unknown_kind(&data.kind))?;
+    read(&Request { config: data, side, num_classes })
 }
 
 fn unknown_kind(kind: &str) -> Error {

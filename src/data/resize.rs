@@ -5,12 +5,10 @@
 //! - Photographs (class folders, side ≥ 96): shorter side to side / 0.875, as DeiT evaluates.
 //! - Everything else: shorter side to the side.
 //!
-//! Resampling is bicubic (a = −½), with the kernel stretched when scaling down, as PIL does.
-
-use image::imageops::{FilterType, resize};
-use image::{ImageBuffer, Rgb};
+//! Resampling is bicubic with antialias, to the byte as PIL does.
 
 use crate::augment::crop::Picture;
+use crate::augment::resample::{self, Window};
 
 /// Below this side, pixels, images are taken whole.
 const PHOTOGRAPH_SIDE: usize = 96;
@@ -37,13 +35,27 @@ pub fn cuts_photographs(origin: Origin, side: usize) -> bool {
 
 /// Width and height that a `width` × `height` image is scaled to for squares of `side`.
 pub fn scaled_size(width: usize, height: usize, side: usize, origin: Origin) -> (usize, usize) {
-    let shorter = if cuts_photographs(origin, side) {
-        (side as f64 / CROP_FRAC) as usize
-    } else if is_padded(width, side) && is_padded(height, side) {
+    if !cuts_photographs(origin, side) && is_padded(width, side) && is_padded(height, side) {
         return (width, height);
-    } else {
-        side
-    };
+    }
+    size_with_shorter(width, height, shorter_side(origin, side))
+}
+
+/// The shorter side of the pictures that squares of `side` are cut from.
+pub fn shorter_side(origin: Origin, side: usize) -> usize {
+    if cuts_photographs(origin, side) { (side as f64 / CROP_FRAC) as usize } else { side }
+}
+
+/// A copy of `picture` with that shorter side.
+pub fn to_shorter_side(picture: &Picture, shorter: usize) -> Picture {
+    let (width, height) = size_with_shorter(picture.width, picture.height, shorter);
+    let mut scaled = Picture::default();
+    resample::bicubic(picture, Window::whole(picture), width, height, &mut scaled);
+    scaled
+}
+
+/// Cut, not rounded, as in torchvision's `Resize`.
+fn size_with_shorter(width: usize, height: usize, shorter: usize) -> (usize, usize) {
     if width <= height { (shorter, shorter * height / width) } else { (shorter * width / height, shorter) }
 }
 
@@ -56,18 +68,21 @@ fn is_padded(length: usize, side: usize) -> bool {
 /// Errors: what is wrong with a picture that is empty or more elongated than 16:1.
 pub fn scale(picture: &mut Picture, side: usize, origin: Origin) -> Result<bool, String> {
     let (width, height) = (picture.width, picture.height);
-    let (shorter, longer) = (width.min(height), width.max(height));
-    if shorter == 0 || longer > shorter * MAX_ASPECT {
-        return Err(format!("a {width}×{height} image is empty or longer than {MAX_ASPECT}:1"));
-    }
+    check_shape(width, height)?;
     let (new_width, new_height) = scaled_size(width, height, side, origin);
     if (new_width, new_height) == (width, height) {
         return Ok(false);
     }
-    let pixels = std::mem::take(&mut picture.rgb);
-    let view: ImageBuffer<Rgb<u8>, Vec<u8>> =
-        ImageBuffer::from_raw(width as u32, height as u32, pixels).expect("a picture holds width × height × 3 bytes");
-    let scaled = resize(&view, new_width as u32, new_height as u32, FilterType::CatmullRom);
-    *picture = Picture { width: new_width, height: new_height, rgb: scaled.into_raw() };
+    let whole = std::mem::take(picture);
+    resample::bicubic(&whole, Window::whole(&whole), new_width, new_height, picture);
     Ok(true)
+}
+
+/// Errors: what is wrong with a picture that is empty or more elongated than 16:1.
+pub fn check_shape(width: usize, height: usize) -> Result<(), String> {
+    let (shorter, longer) = (width.min(height), width.max(height));
+    if shorter == 0 || longer > shorter * MAX_ASPECT {
+        return Err(format!("a {width}×{height} image is empty or longer than {MAX_ASPECT}:1"));
+    }
+    Ok(())
 }

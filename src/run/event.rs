@@ -30,6 +30,8 @@ pub enum Event {
     LrChanged(LrChanged),
     /// The device was lost; the session makes a new one and goes on from a snapshot.
     DeviceLost(DeviceLost),
+    /// An image could not be read; another took its place.
+    Unreadable(Unreadable),
     /// The session is over.
     Ended(Ended),
     /// The crash detector speaks; its own `type` field names the kind.
@@ -93,6 +95,9 @@ pub struct StepStat {
     /// Training speed.
     #[serde(with = "number")]
     pub images_per_sec: f64,
+    /// Share of the time that was spent waiting for images, 0..1.
+    #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
+    pub data_wait: Option<f64>,
     /// The device met a non-finite loss, gradient or parameter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub non_finite: bool,
@@ -163,6 +168,15 @@ pub struct DeviceLost {
     pub what: String,
 }
 
+/// An image that could not be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Steps made when it was found.
+    pub step: u64,
+    /// Which file, and what is wrong with it.
+    pub what: String,
+}
+
 /// The session is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
@@ -214,6 +228,7 @@ impl Event {
             Self::Probe(event) => event.step,
             Self::Checkpoint(event) => event.step,
             Self::LrChanged(event) => event.step,
+            Self::Unreadable(event) => event.step,
             Self::DeviceLost(event) => event.step,
             Self::Ended(event) => event.step,
             Self::Alarm(event) => event.step,
@@ -224,7 +239,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Alarm(alarm) => alarm.level,
-            Self::DeviceLost(_) => Level::Warn,
+            Self::DeviceLost(_) | Self::Unreadable(_) => Level::Warn,
             _ => Level::Info,
         }
     }
@@ -250,6 +265,7 @@ impl Event {
             Self::DeviceLost(event) => {
                 format!("at step {} {}; goes on from the snapshot of step {}", event.lost_at_step, event.what, event.step)
             }
+            Self::Unreadable(event) => format!("image skipped: {}", event.what),
             Self::Ended(event) => format!("{}; the run is {}", event.status.name(), event.verdict.name()),
             Self::Alarm(alarm) => alarm.why.clone(),
         }

@@ -55,7 +55,7 @@ impl Standing {
                 self.eval = Some(eval.clone());
             }
             Event::Probe(probe) => self.probe = Some(probe.clone()),
-            Event::Checkpoint(_) | Event::LrChanged(_) | Event::DeviceLost(_) => {}
+            Event::Checkpoint(_) | Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) => {}
             Event::Alarm(alarm) => {
                 self.verdict = self.verdict.with(alarm.kind);
                 if alarm.is_fatal() {
@@ -123,7 +123,7 @@ impl RunState {
             Event::Alarm(alarm) => self.alarms.push(alarm.clone()),
             Event::Checkpoint(checkpoint) => self.checkpoints.push(checkpoint.clone()),
             Event::LrChanged(change) => self.lr_changes.push(change.clone()),
-            Event::Started(_) | Event::Resumed(_) | Event::DeviceLost(_) | Event::Ended(_) => {}
+            Event::Started(_) | Event::Resumed(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Ended(_) => {}
         }
     }
 

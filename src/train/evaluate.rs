@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checkpoint::{BEST, LAST};
 use super::device::Device;
@@ -11,6 +12,7 @@ use super::weights;
 use crate::config::Experiment;
 use crate::data;
 use crate::data::loader::{Batch, Loader};
+use crate::data::prefetch::Prefetch;
 use crate::error::{Error, Result};
 use crate::model::parameters::Source;
 use crate::platform::files;
@@ -55,10 +57,10 @@ pub async fn run(request: &Request) -> Result<Report> {
     weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
     drop(values);
 
-    let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
+    let test = Arc::new(Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?);
     let num_classes = experiment.model.num_classes;
     let (mut logits, mut labels) = (Vec::new(), Vec::new());
-    let totals = evaluate(&mut trainer, &test, async |trainer, batch| {
+    let totals = evaluate(&mut trainer, &test, experiment.data.workers, async |trainer, batch| {
         if request.out.is_some() {
             logits.extend_from_slice(&trainer.logits().await?[..batch.valid * num_classes]);
             labels.extend(batch.labels[..batch.valid].iter().map(|label| i64::from(*label)));
@@ -76,18 +78,21 @@ pub async fn run(request: &Request) -> Result<Report> {
 }
 
 /// Mean loss and accuracy over every image of `test`, whose batches are the trainer's
-/// micro-batches. `each` is called after every batch.
+/// micro-batches, made ahead of need on `workers` threads (0: as many as the machine runs). `each`
+/// is called after every batch.
 pub async fn evaluate(
     trainer: &mut Trainer,
-    test: &Loader,
+    test: &Arc<Loader>,
+    workers: usize,
     mut each: impl AsyncFnMut(&mut Trainer, &Batch) -> Result<()>,
 ) -> Result<Totals> {
     trainer.clear_totals()?;
-    for ix in 0..test.steps_per_epoch() {
-        let batch = test.batch(ix)?;
+    let mut prefetch = Prefetch::new(test.clone(), 0..test.steps_per_epoch(), workers)?;
+    while let Some(batch) = prefetch.next().transpose()? {
         trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid)?;
         trainer.breathe().await?;
         each(trainer, &batch).await?;
+        prefetch.recycle(batch);
     }
     trainer.totals().await
 }

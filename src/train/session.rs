@@ -21,7 +21,7 @@ use crate::platform;
 use crate::run::alarm::{Alarm, AlarmKind, Crash, Verdict};
 use crate::run::command::Command;
 use crate::run::crash::Detector;
-use crate::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Started, Status, StepStat};
+use crate::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Started, Status, StepStat, Unreadable};
 use crate::run::meta::DataMark;
 use crate::run::number;
 use crate::run::store::{NewRun, RunStore};
@@ -109,7 +109,7 @@ struct Session<'a> {
     store: RunStore,
     on_event: &'a mut dyn FnMut(&Event),
     loader: Arc<Loader>,
-    test: Loader,
+    test: Arc<Loader>,
     probe_images: Vec<f32>,
     /// Steps made.
     step: u64,
@@ -121,6 +121,8 @@ struct Session<'a> {
     /// Learning rates of steps whose numbers have not arrived.
     pending: VecDeque<(u64, f64)>,
     collected_secs: f64,
+    /// Spent waiting for images since then.
+    waited_secs: f64,
     /// Running mean of the gradient norm.
     usual_norm: f64,
     best_top1: Option<f64>,
@@ -137,7 +139,7 @@ impl<'a> Session<'a> {
         let loader = Arc::new(Loader::new(split.train.clone(), experiment)?);
         let schedule = Schedule::new(experiment, loader.steps_per_epoch());
         let mut trainer = Trainer::new(experiment, &device).await?;
-        let test = Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?;
+        let test = Arc::new(Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?);
         let probe_images = Loader::evaluation(split.test.clone(), experiment, trainer.probe_batch())?.batch(0)?.images;
         let steps_per_epoch = loader.steps_per_epoch() as u64;
         let detector = Detector::new(&experiment.crash, experiment.model.num_classes, schedule.warmup_steps(), steps_per_epoch);
@@ -158,6 +160,7 @@ impl<'a> Session<'a> {
             is_paused: false,
             pending: VecDeque::new(),
             collected_secs: platform::now_secs(),
+            waited_secs: 0.0,
             usual_norm: 0.0,
             best_top1: None,
             evaluated: None,
@@ -206,7 +209,10 @@ impl<'a> Session<'a> {
             if let Some(status) = self.obey(commands).await? {
                 return Ok(status);
             }
+            let waited_before = prefetch.waited();
             let Some(batch) = prefetch.next().transpose()? else { break };
+            self.waited_secs += (prefetch.waited() - waited_before).as_secs_f64();
+            self.tell_unreadable()?;
             let lr = self.fixed_lr.unwrap_or_else(|| self.schedule.lr_at(self.step));
             self.trainer.step(self.step, lr, &batch.images, &batch.targets)?;
             prefetch.recycle(batch);
@@ -258,12 +264,14 @@ impl<'a> Session<'a> {
             return Ok(false);
         }
         let now_secs = platform::now_secs();
-        let step_secs = (now_secs - self.collected_secs).max(1e-9) / arrived.len() as f64;
-        self.collected_secs = now_secs;
+        let elapsed_secs = (now_secs - self.collected_secs).max(1e-9);
+        let step_secs = elapsed_secs / arrived.len() as f64;
+        let data_wait = (self.waited_secs / elapsed_secs).min(1.0);
+        (self.collected_secs, self.waited_secs) = (now_secs, 0.0);
         let images_per_sec = self.experiment().train.batch as f64 / step_secs;
         let halts = self.experiment().train.on_crash == "stop";
         for numbers in arrived {
-            if self.report(&numbers, images_per_sec).await? && halts {
+            if self.report(&numbers, images_per_sec, data_wait).await? && halts {
                 return Ok(true);
             }
         }
@@ -271,7 +279,7 @@ impl<'a> Session<'a> {
     }
 
     /// One step's event and alarms; true if an alarm is fatal.
-    async fn report(&mut self, numbers: &StepNumbers, images_per_sec: f64) -> Result<bool> {
+    async fn report(&mut self, numbers: &StepNumbers, images_per_sec: f64, data_wait: f64) -> Result<bool> {
         // Numbers arrive in the order of the steps.
         let lr = self.pending.pop_front().map_or(0.0, |(_, lr)| lr);
         let stat = StepStat {
@@ -281,6 +289,7 @@ impl<'a> Session<'a> {
             lr,
             grad_norm: numbers.grad_norm,
             images_per_sec,
+            data_wait: Some(data_wait),
             non_finite: numbers.non_finite,
             modal_frac: Some(numbers.modal_frac),
             accuracy: Some(numbers.top1),
@@ -335,7 +344,7 @@ impl<'a> Session<'a> {
         if is_eval_due || is_checkpoint_due {
             self.checkpoint().await?;
         }
-        self.collected_secs = platform::now_secs();
+        (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
         Ok(false)
     }
 
@@ -348,7 +357,9 @@ impl<'a> Session<'a> {
     }
 
     async fn evaluate(&mut self) -> Result<()> {
-        let totals = evaluate(&mut self.trainer, &self.test, async |_, _| Ok(())).await?;
+        let workers = self.experiment().data.workers;
+        let totals = evaluate(&mut self.trainer, &self.test, workers, async |_, _| Ok(())).await?;
+        self.tell_unreadable()?;
         (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
         if self.best_top1.is_none_or(|best| totals.top1 > best) {
             self.best_top1 = Some(totals.top1);
@@ -422,6 +433,12 @@ impl<'a> Session<'a> {
             epoch: self.step as f64 / self.loader.steps_per_epoch() as f64,
             num_batches: self.step * self.trainer.estimate.num_micros as u64,
         }
+    }
+
+    /// Tells of images that were found to be unreadable since the last time.
+    fn tell_unreadable(&mut self) -> Result<()> {
+        let news = [self.loader.dataset(), self.test.dataset()].map(|set| set.unreadable_news()).concat();
+        news.into_iter().try_for_each(|what| self.tell(Event::Unreadable(Unreadable { step: self.step, what })))
     }
 
     fn tell(&mut self, event: Event) -> Result<()> {

@@ -71,7 +71,7 @@ fn cutmix_boxes_are_clipped_and_odd_sides_halved_downwards() {
 
 #[test]
 fn kinds_are_chosen_by_alpha_and_a_fair_coin() {
-    let draw = |mixup, cutmix, step| Mixer { mixup, cutmix }.draw(8, step, 32);
+    let draw = |mixup, cutmix, step| Mixer { mixup, cutmix, chance: 1.0, switch_chance: 0.5 }.draw(8, step, 0, 32);
     let is_cutmix = |mix: Option<Mix>| matches!(mix, Some(Mix::CutMix { .. }));
     assert!((0..100).all(|step| draw(0.0, 0.0, step).is_none()));
     assert!((0..100).all(|step| matches!(draw(0.8, 0.0, step), Some(Mix::Mixup { .. }))));
@@ -81,4 +81,16 @@ fn kinds_are_chosen_by_alpha_and_a_fair_coin() {
     assert!(num_cutmix.abs_diff(1000) < 112, "{num_cutmix} of 2000");
     assert_eq!(draw(0.8, 1.0, 17), draw(0.8, 1.0, 17));
     assert_ne!(draw(0.8, 0.0, 17), draw(0.8, 0.0, 18));
+}
+
+#[test]
+fn chances_of_mixing_and_of_switching_are_kept() {
+    let draw = |chance, switch_chance, group| Mixer { mixup: 0.8, cutmix: 1.0, chance, switch_chance }.draw(8, 3, group, 32);
+    assert!((0..500).all(|group| draw(0.0, 0.5, group).is_none()));
+    assert!((0..500).all(|group| matches!(draw(1.0, 0.0, group), Some(Mix::Mixup { .. }))));
+    assert!((0..500).all(|group| matches!(draw(1.0, 1.0, group), Some(Mix::CutMix { .. }))));
+    let num_mixed = (0..2000).filter(|&group| draw(0.3, 0.5, group).is_some()).count();
+    // Five standard deviations of a binomial count of 2000 at 0.3.
+    assert!(num_mixed.abs_diff(600) < 103, "{num_mixed} of 2000");
+    assert_ne!(draw(1.0, 0.0, 0), draw(1.0, 0.0, 1), "each group has a weight of its own");
 }

@@ -39,6 +39,18 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (&["augment.label_smoothing=1"], &["augment.label_smoothing is 1.0"]),
     (&["augment.mixup=0.8", "train.batch=5"], &["augment.mixup", "train.batch 5 is odd"]),
     (&["train.batch=6", "augment.cutmix=1", "train.micro_batch=3"], &["augment.cutmix", "train.micro_batch 3 is odd"]),
+    (&["augment.random_resized_crop=[0.5,0.2]"], &["augment.random_resized_crop [0.5, 0.2]", "[0.08, 1.0]"]),
+    (&["augment.random_resized_crop=[0,1]"], &["augment.random_resized_crop [0.0, 1.0]"]),
+    (&["augment.pad_crop=4", "augment.random_resized_crop=true"], &["augment.pad_crop 4", "both move"]),
+    (&["augment.rand_augment=m9"], &["\"m9\"", "begin with \"rand\"", "rand-m9-mstd0.5-inc1"]),
+    (&["augment.rand_augment=rand-m11"], &["\"m11\"", "from 0 to 10"]),
+    (&["augment.rand_augment=rand-n1.5"], &["\"n1.5\"", "a whole number"]),
+    (&["augment.rand_augment=rand-w0"], &["\"w0\"", "m, mstd, n, inc, p"]),
+    (&["augment.color_jitter=2"], &["augment.color_jitter is 2.0"]),
+    (&["augment.random_erasing=-0.1"], &["augment.random_erasing is -0.1"]),
+    (&["augment.mixup_prob=1.5"], &["augment.mixup_prob is 1.5"]),
+    (&["augment.mixup_switch_prob=-1"], &["augment.mixup_switch_prob is -1.0"]),
+    (&["augment.repeats=0"], &["augment.repeats is 0"]),
     (&["augment.mean=[0.5]"], &["augment.mean", "1 numbers", "3 channels"]),
     (&["augment.mean=[0.5,0.5,0.5]"], &["mean", "std", "both or neither"]),
     (&["augment.mean=[0.5,0.5,0.5]", "augment.std=[0.5,0,0.5]"], &["augment.std", "0.0"]),
@@ -131,4 +143,21 @@ fn the_kinds_of_sets_are_those_that_can_be_read() {
     let listed: Vec<&str> = list.split(", ").map(|name| name.trim_matches('"')).collect();
     let readable: Vec<&str> = vitrine::data::KINDS.iter().map(|(name, _)| *name).collect();
     assert_eq!(listed, readable);
+}
+
+#[test]
+fn resized_crops_can_be_written_in_every_way_one_would_try() {
+    for (text, expected) in [
+        ("true", vec![0.08, 1.0]),
+        ("false", vec![]),
+        ("[]", vec![]),
+        ("0", vec![]),
+        ("0.3", vec![0.3, 1.0]),
+        ("[0.4, 1]", vec![0.4, 1.0]),
+        ("0.4, 0.9", vec![0.4, 0.9]),
+    ] {
+        let sets = format!("augment.random_resized_crop={text}");
+        let found = load_sets(&[sets.as_str()]).expect(text).experiment;
+        assert_eq!(found.augment.random_resized_crop, expected, "{text}");
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 use vitrine::augment::crop::Picture;
+use vitrine::data::dataset::View;
 use vitrine::data::loader::Loader;
 
 use super::{assert_data_error, assert_says, experiment, open};
@@ -116,7 +117,7 @@ fn photographs_are_scaled_to_the_shorter_side_and_cut() {
     save(dir.path(), "val/cat/0.png", &wide.into(), ImageFormat::Png);
     let split = open("folder", dir.path(), 112, 2).expect("a good set");
     let mut picture = Picture::default();
-    split.test.scaled(0, &mut picture).expect("a PNG");
+    split.test.view(0, View::Scaled, &mut picture).expect("a PNG");
     // 112 / 0.875 = 128; 300·128/200 = 192.
     assert_eq!((picture.width, picture.height), (192, 128));
     let mut experiment = experiment(2, 0);
@@ -151,10 +152,10 @@ fn decoded_images_are_kept() {
     let dir = small_set(2);
     let split = open("folder", dir.path(), 8, 2).expect("a good set");
     let mut first = Picture::default();
-    split.train.scaled(0, &mut first).expect("a PNG");
+    split.train.view(0, View::Scaled, &mut first).expect("a PNG");
     fs::remove_file(dir.path().join("train/cat/000.png")).expect("remove");
     let mut again = Picture::default();
-    split.train.scaled(0, &mut again).expect("from memory");
+    split.train.view(0, View::Scaled, &mut again).expect("from memory");
     assert_eq!(first, again);
     assert!(split.train.image(0, &mut again).is_err(), "the file is gone");
 }
@@ -221,7 +222,7 @@ fn a_damaged_image_is_replaced_by_the_next_and_counted() {
     cut_off(&dir.path().join("train/cat/007.png"), 60);
     let split = open("folder", dir.path(), 8, 2).expect("listing looks at the start only");
     let mut picture = Picture::default();
-    assert_eq!(split.train.readable(7, &mut picture).expect("the next one is good"), 8);
+    assert_eq!(split.train.readable(7, View::Scaled, &mut picture).expect("the next one is good"), 8);
     assert_eq!(picture.rgb[..2], [100, 8]);
     let loader = Loader::new(split.train.clone(), &experiment(120, 0)).expect("a loader");
     loader.batch(0).expect("1 of 120 is less than 1 %");

@@ -21,6 +21,8 @@ fn augmented(batch: usize, seed: u64) -> Experiment {
     let augment = &mut experiment.augment;
     (augment.pad_crop, augment.hflip, augment.label_smoothing) = (4, 0.5, 0.1);
     (augment.mixup, augment.cutmix) = (0.8, 1.0);
+    augment.rand_augment = "rand-m9-mstd0.5-inc1".into();
+    (augment.color_jitter, augment.random_erasing, augment.repeats) = (0.3, 0.25, 3);
     experiment
 }
 
@@ -92,6 +94,42 @@ fn any_number_of_workers_gives_the_same_batches_in_order() {
         }
         assert!(prefetch.next().is_none());
     }
+}
+
+#[test]
+fn resized_crops_are_pure_and_show_parts_of_the_picture() {
+    let split = fashion(32);
+    let mut experiment = augmented(20, 5);
+    experiment.augment.pad_crop = 0;
+    experiment.augment.random_resized_crop = vec![0.08, 1.0];
+    let cropped = loader(&split, &experiment);
+    let expected = cropped.batch(3).expect("a batch");
+    let mut again = Batch::default();
+    cropped.fill(3, 7, &mut again).expect("a batch");
+    assert_eq!(again, expected, "on seven threads");
+    experiment.augment.random_resized_crop.clear();
+    let uncropped = loader(&split, &experiment).batch(3).expect("a batch");
+    assert_eq!(uncropped.labels, expected.labels);
+    assert_ne!(uncropped.images, expected.images);
+}
+
+#[test]
+fn a_micro_batch_is_mixed_with_itself_alone() {
+    let split = fashion(28);
+    let mut experiment = experiment(24, 5);
+    experiment.augment.mixup = 0.8;
+    experiment.train.micro_batch = 8;
+    let batch = loader(&split, &experiment).batch(0).expect("a batch");
+    let weights: Vec<f32> = (0..24)
+        .filter_map(|ix| {
+            let partner = ix / 8 * 8 + 7 - ix % 8;
+            let (own, other) = (batch.labels[ix] as usize, batch.labels[partner] as usize);
+            let row = &batch.targets[ix * 10..(ix + 1) * 10];
+            assert!((row[own] + if own == other { 0.0 } else { row[other] } - 1.0).abs() < 1e-6, "image {ix}: {row:?}");
+            (own != other && ix % 8 == 0).then(|| row[own])
+        })
+        .collect();
+    assert!(weights.windows(2).all(|pair| pair[0] != pair[1]) && weights.len() >= 2, "{weights:?}");
 }
 
 #[test]

@@ -4,7 +4,11 @@ mod cifar;
 mod folder;
 mod idx;
 mod loader;
+mod market1501;
 mod open;
+mod order;
+mod pack;
+mod problems;
 
 use std::path::Path;
 
@@ -15,7 +19,7 @@ use vitrine::error::{Error, Result};
 /// The sections that decide what is opened.
 fn configs(kind: &str, path: &Path, side: usize, num_classes: usize) -> (DataConfig, ModelConfig) {
     let path = path.to_str().expect("temporary paths are UTF-8").to_string();
-    let data = DataConfig { kind: kind.to_string(), path, fraction: 1.0, workers: 1 };
+    let data = DataConfig { kind: kind.to_string(), path, fraction: 1.0, workers: 1, pack: true };
     (data, ModelConfig { image_size: side, num_classes, ..ModelConfig::default() })
 }
 

@@ -3,7 +3,7 @@
 use vitrine::rng::{Draws, Stream};
 use vitrine::run::alarm::{Alarm, AlarmKind, Crash, Level, Verdict};
 use vitrine::run::command::Command;
-use vitrine::run::event::{Checkpoint, DeviceLost, Ended, Eval, Event, LrChanged, Probe, Resumed, Started, Status, StepStat};
+use vitrine::run::event::{Checkpoint, DeviceLost, Ended, Eval, Event, LrChanged, Probe, Resumed, Started, Status, StepStat, Unreadable};
 use vitrine::run::number;
 
 /// One event of each type, with every non-finite value somewhere.
@@ -27,6 +27,7 @@ pub fn one_of_each() -> Vec<Event> {
             non_finite: true,
             modal_frac: Some(f64::NEG_INFINITY),
             accuracy: Some(0.25),
+            data_wait: Some(0.125),
             groups: vec![1.5, f64::NAN],
             ..StepStat::default()
         }),
@@ -34,6 +35,7 @@ pub fn one_of_each() -> Vec<Event> {
         Event::Probe(Probe { step: 1, cossim: vec![0.25, f64::NAN, f64::INFINITY] }),
         Event::Checkpoint(Checkpoint { step: 1, path: "checkpoints/last.safetensors".to_string() }),
         Event::LrChanged(LrChanged { step: 1, lr: 0.125 }),
+        Event::Unreadable(Unreadable { step: 1, what: "cat/7.jpg: cut off".to_string() }),
         Event::DeviceLost(DeviceLost { step: 0, lost_at_step: 1, what: "llvmpipe was lost".to_string() }),
         Event::Alarm(Alarm {
             step: 1,
@@ -67,7 +69,7 @@ fn every_event_survives_json() {
 
 #[test]
 fn an_alarm_is_typed_by_its_kind() {
-    let alarm = one_of_each().swap_remove(8);
+    let alarm = one_of_each().swap_remove(9);
     let line: serde_json::Value = serde_json::to_value(alarm).expect("plain data");
     assert_eq!(line["type"], "non_finite");
     assert_eq!(line["level"], "fatal");
