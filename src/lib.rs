@@ -12,6 +12,8 @@ pub mod platform;
 pub mod config;
 /// A run as data: events, commands, state as a fold of events, files, the crash detector.
 pub mod run;
+/// A web server for this machine: the built page, and runs while they grow.
+pub mod serve;
 /// The step as a value: shapes, ops, graph, adjoint, fusion, plan.
 pub mod graph;
 /// What each op *is*: plain definitions in f32 and f64, and the executor that runs a plan on the processor.

@@ -13,6 +13,7 @@ mod probe;
 mod rng;
 mod run_store;
 mod schedule;
+mod serve;
 mod support;
 mod tidy;
 mod train;

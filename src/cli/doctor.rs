@@ -8,9 +8,9 @@ use vitrine::graph::launch::Tier;
 use vitrine::ops::matmul::Form;
 use vitrine::platform::Wait as _;
 use vitrine::train::device::Device;
+use vitrine::train::selftest::{self, Finding};
 use vitrine::train::session::DeviceChoice;
 
-use super::selftest::{self, Finding};
 use super::{output, products};
 
 /// Exit code when a kernel is wrong.
@@ -116,7 +116,7 @@ fn describe(info: &wgpu::AdapterInfo, gpu: &Result<Gpu>) -> Result<Adapter> {
         kind: kind.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         open: gpu.as_ref().ok().map(Opened::new),
-        kernels: gpu.as_ref().map_or_else(|_| Ok(Vec::new()), selftest::check)?,
+        kernels: gpu.as_ref().map_or_else(|_| Ok(Vec::new()), |gpu| selftest::check(gpu, &mut |_| {}).wait())?,
         trouble: gpu.as_ref().err().map(ToString::to_string),
     })
 }

@@ -25,8 +25,6 @@ mod products;
 mod progress;
 /// `runs`.
 mod runs;
-/// Every kernel on an adapter against the processor.
-mod selftest;
 /// The end of a training on stdout.
 mod summary;
 /// `trace`.

@@ -171,7 +171,7 @@ fn read_file(path: &Path) -> Result<String> {
     let unreadable = |error: std::io::Error| {
         Error::file(path, format!("cannot be read: {error}"), "--config takes a TOML file; `vitrine presets` lists presets")
     };
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = crate::platform::files::read(path).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let what = format!("is not text: byte {} is not UTF-8", error.utf8_error().valid_up_to());
         Error::file(path, what, "--config takes a TOML file")

@@ -210,6 +210,12 @@ where
         Box::pin(ready(Ok(timings)))
     }
 
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    fn lose(&mut self) {}
+
     fn region_len(&self, region: Region) -> usize {
         self.regions[region as usize].len()
     }

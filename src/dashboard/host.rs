@@ -1,9 +1,12 @@
 //! What the screens ask of the place they run in: a window on this machine, a browser's page, a test.
 //!
 //! Requests return at once; answers come as [`Notice`]s, in the order in which they happened. A host
-//! keeps no state of the screens, and the screens know neither files nor threads nor workers.
+//! keeps no state of the screens, and the screens know neither files nor threads nor workers. What is here can
+//! cross from a worker to its page as JSON, but for the notices with bytes.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::config::Experiment;
 use crate::error::Result;
@@ -14,7 +17,7 @@ use crate::run::tensors::Tensors;
 
 /// The name of a run among all runs a host knows: the id of a recorded run, or what the host made up
 /// for a training under way.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunKey(pub String);
 
 impl fmt::Display for RunKey {
@@ -24,7 +27,7 @@ impl fmt::Display for RunKey {
 }
 
 /// Where a run comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// Recorded, ships with Vitrine.
     Bundled,
@@ -37,7 +40,7 @@ pub enum Origin {
 }
 
 /// A run in the list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunHead {
     /// Its name among all runs.
     pub key: RunKey,
@@ -54,7 +57,7 @@ pub struct RunHead {
 }
 
 /// What this machine or browser can do, for the badge and the first screen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
     /// Adapter and tier, or the processor: `NVIDIA H100, T1`, `cpu (8 threads)`. Empty: not known yet.
     pub device: String,
@@ -67,7 +70,7 @@ pub struct Abilities {
 }
 
 /// A training to start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// Name for people.
     pub name: String,
@@ -78,7 +81,7 @@ pub struct Order {
 }
 
 /// What a training begins with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// Initial weights.
     #[default]
@@ -90,7 +93,7 @@ pub enum Start {
 }
 
 /// How one kernel did in the self-test.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KernelFinding {
     /// Family and entry: `attention.forward`.
     pub kernel: String,
@@ -103,7 +106,7 @@ pub struct KernelFinding {
 }
 
 /// What the doctor found so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checkup {
     /// Name and value: adapter, driver, limits, tiers.
     pub facts: Vec<(String, String)>,
@@ -116,7 +119,7 @@ pub struct Checkup {
 }
 
 /// What a training would take.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Trainable numbers.
     pub params: u64,
@@ -131,7 +134,7 @@ pub struct Estimate {
 }
 
 /// An answer or something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Notice {
     /// What this place can do; again when it changes (a device was lost, an adapter was found).
     Abilities(Abilities),
@@ -148,8 +151,10 @@ pub enum Notice {
     /// A run cannot be opened or trained: the reason, for its place on the screen.
     RunFailed(RunKey, String),
     /// The bytes of a probe file, or why there are none.
+    #[serde(skip)]
     Probe(RunKey, u64, Result<Vec<u8>, String>),
     /// Arrays of a dropped safetensors file.
+    #[serde(skip)]
     Weights(String, Box<Tensors>),
     /// What the latest experiment asked about would take, or why it cannot be trained here.
     Estimate(Result<Estimate, String>),

@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::dataset::{Contents, Dataset, PackedImages};
 use super::resize::Origin;
-use super::{HASH_START, Request, hash_bytes};
+use super::{HASH_START, Request, embedded, hash_bytes};
 use crate::augment::normalise::ChannelStats;
 use crate::error::{Error, Result};
 
@@ -32,18 +32,6 @@ const FASHION_CLASSES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Images and labels of both halves of the embedded set.
-const EMBEDDED: [[(&str, &[u8]); 2]; 2] = [
-    [
-        ("(embedded) train-images-idx3-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/train-images-idx3-ubyte.gz")),
-        ("(embedded) train-labels-idx1-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/train-labels-idx1-ubyte.gz")),
-    ],
-    [
-        ("(embedded) t10k-images-idx3-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/t10k-images-idx3-ubyte.gz")),
-        ("(embedded) t10k-labels-idx1-ubyte.gz", include_bytes!("../../assets/data/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
-    ],
-];
-
 /// What all sets of one kind share.
 struct Kind {
     name: &'static str,
@@ -58,9 +46,12 @@ pub fn open_fashion_mnist(request: &Request) -> Result<(Dataset, Dataset)> {
     if !request.config.path.is_empty() {
         return open_folder(&kind, request);
     }
-    let [train, test] = EMBEDDED.map(|files| {
-        let [images, labels] = files.map(|(name, bytes)| (PathBuf::from(name), bytes.len() as u64, Cursor::new(bytes)));
-        half(&kind, images, labels, request.side)
+    let [train, test] = embedded::FILES.map(|files| {
+        let [images, labels] = files.map(|name| {
+            let bytes = embedded::read(name)?;
+            Ok((PathBuf::from(format!("(embedded) {name}")), bytes.len() as u64, Cursor::new(bytes)))
+        });
+        half(&kind, images?, labels?, request.side)
     });
     Ok((train?, test?))
 }

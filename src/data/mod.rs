@@ -14,6 +14,8 @@ pub mod dataset;
 pub mod decode;
 /// Image files in folders.
 pub mod files;
+/// The image set that needs no files.
+pub mod embedded;
 /// Class folders of JPEG, PNG and WebP files.
 pub mod folder;
 /// MNIST and Fashion-MNIST in their IDX form, and the embedded set.

@@ -158,6 +158,17 @@ impl Gpu {
         }
     }
 
+    /// Whether the device is gone for good.
+    pub fn is_lost(&self) -> bool {
+        matches!(*self.failure.lock().unwrap_or_else(PoisonError::into_inner), Some(Failure::Lost(_)))
+    }
+
+    /// Destroys the device, and counts it as lost.
+    pub fn lose(&self) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure::Lost("destroyed on request".to_string()));
+        self.device.destroy();
+    }
+
     /// Blocks until `submission` (or everything submitted) is done; a time-out is an error. In a browser,
     /// where nothing blocks, it returns at once.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {

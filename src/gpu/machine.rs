@@ -259,6 +259,14 @@ impl Machine for GpuMachine {
         Box::pin(self.time_launches(plan, scalars))
     }
 
+    fn is_lost(&self) -> bool {
+        self.gpu.is_lost()
+    }
+
+    fn lose(&mut self) {
+        self.gpu.lose();
+    }
+
     fn region_len(&self, region: Region) -> usize {
         self.memory.region_lens[region as usize]
     }

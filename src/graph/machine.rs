@@ -68,6 +68,12 @@ pub trait Machine {
     /// Runs a plan once, op by op or launch by launch, and says how long each took.
     fn profile<'a>(&'a mut self, plan: PlanId, scalars: &'a Scalars) -> Later<'a, Vec<Timing>>;
 
+    /// Whether the device is gone for good.
+    fn is_lost(&self) -> bool;
+
+    /// Loses the device as a reset of its driver would, to try out what follows.
+    fn lose(&mut self);
+
     /// Words of a region.
     fn region_len(&self, region: Region) -> usize;
 }

@@ -18,6 +18,8 @@ pub enum Command {
     Stop,
     /// Write a checkpoint and go on.
     Checkpoint,
+    /// Lose the device as a reset of its driver would, to try out that the run goes on.
+    LoseDevice,
     /// Replace the schedule by this constant learning rate.
     SetLr(#[serde(with = "number")] f64),
 }

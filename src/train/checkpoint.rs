@@ -164,6 +164,11 @@ fn remove_older(folder: &Path, keep: &str) {
     }
 }
 
+/// Whether the run has a checkpoint to go on from.
+pub fn has_last(run_dir: &Path) -> bool {
+    files::is_file(&checkpoint_path(run_dir, LAST))
+}
+
 /// Brings back the state of the run's last checkpoint, bit for bit.
 ///
 /// Errors: no checkpoint yet, a missing, truncated or damaged file, files that do not belong

@@ -42,9 +42,13 @@ impl Device {
                 if device::is_software(&infos[best]) {
                     return Ok((Self::Cpu, format!("cpu: {} is a software adapter and slower", infos[best].name)));
                 }
-                let gpu = Gpu::open(adapter).await?;
-                let why = gpu.info.name.clone();
-                Ok((Self::Gpu(gpu, None), why))
+                Ok(match Gpu::open(adapter).await {
+                    Ok(gpu) => {
+                        let why = gpu.info.name.clone();
+                        (Self::Gpu(gpu, None), why)
+                    }
+                    Err(error) => (Self::Cpu, format!("cpu: {error}")),
+                })
             }
         }
     }

@@ -14,5 +14,7 @@ pub mod weights;
 pub mod checkpoint;
 /// Loss and accuracy of weights on the test images.
 pub mod evaluate;
+/// Every kernel of an adapter against the processor.
+pub mod selftest;
 /// A few steps with everything that parity with another implementation needs.
 pub mod trace;

@@ -2,7 +2,7 @@
 //! checkpoint → done.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -28,6 +28,9 @@ use crate::run::store::{NewRun, RunStore};
 use crate::run::tensors::{Tensor, Tensors};
 use crate::schedule::Schedule;
 
+/// A lost device, and the session on a new one.
+mod revive;
+
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -50,6 +53,8 @@ pub enum Start {
     Weights(PathBuf),
     /// The last checkpoint of a run folder; the run goes on in it.
     Resume(PathBuf),
+    /// A run folder without a checkpoint: what it began with, in the same folder.
+    Again(PathBuf, Box<Start>),
 }
 
 /// Everything a session needs.
@@ -97,12 +102,12 @@ const GROUP_RATIO: f64 = 4.0;
 ///
 /// Errors: bad data or weights, a device that is missing, too small or lost, a full disk.
 pub async fn run(request: &Request, commands: &Receiver<Command>, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome> {
-    let mut session = Session::open(request, on_event).await?;
-    let status = session.train(commands).await?;
-    session.end(status).await
+    Session::open(request, on_event).await?.finish(commands).await
 }
 
-struct Session<'a> {
+/// A training under way.
+pub struct Session<'a> {
+    request: Request,
     trainer: Trainer,
     schedule: Schedule,
     detector: Detector,
@@ -132,7 +137,8 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn open(request: &Request, on_event: &'a mut dyn FnMut(&Event)) -> Result<Self> {
+    /// Gets everything ready: images, device, plans, run folder; tells [`Event::Started`].
+    pub async fn open(request: &Request, on_event: &'a mut dyn FnMut(&Event)) -> Result<Self> {
         let experiment = &request.resolved.experiment;
         let split = data::open(&experiment.data, &experiment.model)?;
         let (device, why_device) = Device::open(request.device, request.adapter.as_deref()).await?;
@@ -146,6 +152,7 @@ impl<'a> Session<'a> {
         let (store, kept, step) = begin(request, &mut trainer, &split).await?;
         let total_steps = schedule.total_steps();
         let mut session = Self {
+            request: request.clone(),
             last_step: request.max_steps.map_or(total_steps, |most| most.min(total_steps)),
             trainer,
             schedule,
@@ -168,6 +175,10 @@ impl<'a> Session<'a> {
             similarity: Vec::new(),
         };
         kept.iter().for_each(|event| session.remember(event));
+        // What is kept was told before; that the run goes on is news.
+        if let Some(resumed @ Event::Resumed(_)) = kept.last() {
+            (session.on_event)(resumed);
+        }
         let started = Started {
             step,
             name: request.name.clone(),
@@ -185,6 +196,11 @@ impl<'a> Session<'a> {
         };
         session.tell(Event::Started(started))?;
         Ok(session)
+    }
+
+    /// The run folder.
+    pub fn run_dir(&self) -> &Path {
+        self.store.path()
     }
 
     /// Folds what an earlier session of this run has recorded.
@@ -242,6 +258,7 @@ impl<'a> Session<'a> {
                     self.is_paused = true;
                     return Ok(None);
                 }
+                Some(Command::LoseDevice) => self.trainer.machine.lose(),
                 Some(Command::Stop) => return Ok(Some(Status::Interrupted)),
                 Some(Command::Checkpoint) => {
                     if self.collect(true).await? {
@@ -392,8 +409,8 @@ impl<'a> Session<'a> {
         self.tell(Event::Checkpoint(Checkpoint { step: self.step, path }))
     }
 
-    /// Last numbers, last measurements, last checkpoint, verdict.
-    async fn end(mut self, status: Status) -> Result<Outcome> {
+    /// Last numbers, last measurements, last checkpoint; how the training ended.
+    async fn measure_at_end(&mut self, status: Status) -> Result<Status> {
         // After a crash the steps still under way have no meaning.
         let is_crash = status == Status::Crashed || self.collect(true).await?;
         let status = if is_crash { Status::Crashed } else { status };
@@ -407,6 +424,11 @@ impl<'a> Session<'a> {
         if status != Status::Crashed {
             self.checkpoint().await?;
         }
+        Ok(status)
+    }
+
+    /// Verdict and outcome.
+    fn end(mut self, status: Status) -> Result<Outcome> {
         let last_eval = self.evaluated.map(|totals| (totals.top1, totals.count));
         let judged = self.detector.finish(last_eval);
         for alarm in judged.alarms {
@@ -460,11 +482,19 @@ async fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Resul
         }
         return Ok((store, kept, position.step));
     }
+    let (folder, start) = match &request.start {
+        Start::Again(run_dir, start) => (Some(run_dir), start.as_ref()),
+        start => (None, start),
+    };
     trainer.load_initial().await?;
-    if let Start::Weights(path) = &request.start {
+    if let Start::Weights(path) = start {
         let values = weights::load(path, &trainer.parameters)?;
         weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
         trainer.start_average().await?;
+    }
+    if let Some(run_dir) = folder {
+        let (store, kept) = RunStore::resume(run_dir, 0)?;
+        return Ok((store, kept, 0));
     }
     let new = NewRun {
         name: request.name.clone(),

@@ -7,6 +7,6 @@ mod page;
 mod platform;
 mod replay;
 mod report;
-mod sample;
+pub mod sample;
 mod tensorboard;
 mod vitrun;

@@ -5,7 +5,7 @@ use super::sources::{code_of, root, sources};
 /// The layers, lowest first.
 const LAYERS: &[&[&str]] = &[
     &["error", "platform", "rng"],
-    &["config", "run"],
+    &["config", "run", "serve"],
     &["graph"],
     &["ops", "cpu", "gpu"],
     &["optim", "augment", "metric", "data", "model", "schedule"],

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod evaluate;
 mod golden;
+mod lost;
 mod outcomes;
 mod resume;
 mod toy;

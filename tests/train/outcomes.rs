@@ -12,7 +12,7 @@ use vitrine::run::read::read_run;
 use vitrine::train::session::{DeviceChoice, Outcome, Request, Start, run};
 
 /// A session on 500 embedded images, 31 steps an epoch.
-fn request(runs_dir: &Path, sets: &[&str]) -> Request {
+pub fn request(runs_dir: &Path, sets: &[&str]) -> Request {
     let fixed = [
         "model.dim=16",
         "model.depth=1",
@@ -38,7 +38,7 @@ fn request(runs_dir: &Path, sets: &[&str]) -> Request {
     }
 }
 
-fn train(request: &Request, mut on_event: impl FnMut(&Event, &Sender<Command>)) -> Outcome {
+pub fn train(request: &Request, mut on_event: impl FnMut(&Event, &Sender<Command>)) -> Outcome {
     let (sender, commands) = channel();
     run(request, &commands, &mut |event| on_event(event, &sender)).wait().expect("a session")
 }

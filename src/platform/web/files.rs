@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-static TREE: Mutex<Tree> = Mutex::new(Tree { entries: BTreeMap::new(), changed: BTreeSet::new(), locks: BTreeSet::new() });
+static TREE: Mutex<Tree> = Mutex::new(Tree { entries: BTreeMap::new(), changed: BTreeMap::new(), locks: BTreeSet::new() });
 
 #[derive(Debug)]
 struct Tree {
     entries: BTreeMap<PathBuf, Entry>,
-    changed: BTreeSet<PathBuf>,
+    /// First byte that is new, by path.
+    changed: BTreeMap<PathBuf, usize>,
     locks: BTreeSet<PathBuf>,
 }
 
@@ -24,13 +25,25 @@ enum Entry {
     File { bytes: Vec<u8>, modified: Duration },
 }
 
+/// Files are kept in pieces of so many bytes.
+pub const PIECE_BYTES: usize = 1 << 18;
+
 /// What became of a path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// It is a folder.
     Folder(PathBuf),
-    /// It is a file with this content.
-    File(PathBuf, Vec<u8>),
+    /// It is a file whose bytes are new from one on.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// First new byte, a multiple of [`PIECE_BYTES`].
+        from: usize,
+        /// The content from there on.
+        bytes: Vec<u8>,
+        /// When it was written, since 1970.
+        modified: Duration,
+    },
     /// It is gone.
     Removed(PathBuf),
 }
@@ -46,7 +59,7 @@ fn missing(path: &Path) -> Error {
 impl Tree {
     fn put(&mut self, path: &Path, entry: Entry) {
         self.entries.insert(path.to_path_buf(), entry);
-        self.changed.insert(path.to_path_buf());
+        self.changed.insert(path.to_path_buf(), 0);
     }
 
     fn has_parent(&self, path: &Path) -> Result<()> {
@@ -60,10 +73,15 @@ impl Tree {
         }
     }
 
-    /// The content of a file, made where it is missing.
-    fn file(&mut self, path: &Path) -> Result<&mut Vec<u8>> {
+    /// The content of a file, made where it is missing, to be changed at its end or as a whole.
+    fn file(&mut self, path: &Path, is_appended: bool) -> Result<&mut Vec<u8>> {
         self.has_parent(path)?;
-        self.changed.insert(path.to_path_buf());
+        let from = match self.entries.get(path) {
+            Some(Entry::File { bytes, .. }) if is_appended => bytes.len(),
+            _ => 0,
+        };
+        let first_new = self.changed.entry(path.to_path_buf()).or_insert(from);
+        *first_new = from.min(*first_new);
         let empty = Entry::File { bytes: Vec::new(), modified: Duration::ZERO };
         match self.entries.entry(path.to_path_buf()).or_insert(empty) {
             Entry::Folder => Err(ErrorKind::IsADirectory.into()),
@@ -86,7 +104,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Replaces the content of a file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    tree().file(path).map(|content| bytes.clone_into(content))
+    tree().file(path, false).map(|content| bytes.clone_into(content))
 }
 
 /// Makes a folder in one that is there.
@@ -118,7 +136,7 @@ pub fn remove_file(path: &Path) -> Result<()> {
     match tree.entries.get(path) {
         Some(Entry::File { .. }) => {
             tree.entries.remove(path);
-            tree.changed.insert(path.to_path_buf());
+            tree.changed.insert(path.to_path_buf(), 0);
             Ok(())
         }
         Some(Entry::Folder) => Err(ErrorKind::IsADirectory.into()),
@@ -135,7 +153,7 @@ pub fn remove_dir_all(path: &Path) -> Result<()> {
     }
     for entry in gone {
         tree.entries.remove(&entry);
-        tree.changed.insert(entry);
+        tree.changed.insert(entry, 0);
     }
     Ok(())
 }
@@ -175,10 +193,13 @@ pub fn modified(path: &Path) -> Result<Duration> {
 pub fn take_changes() -> Vec<Change> {
     let mut tree = tree();
     let changed = std::mem::take(&mut tree.changed);
-    let change = |path: PathBuf| match tree.entries.get(&path) {
+    let change = |(path, first_new): (PathBuf, usize)| match tree.entries.get(&path) {
         None => Change::Removed(path),
         Some(Entry::Folder) => Change::Folder(path),
-        Some(Entry::File { bytes, .. }) => Change::File(path, bytes.clone()),
+        Some(Entry::File { bytes, modified }) => {
+            let from = first_new.min(bytes.len()) / PIECE_BYTES * PIECE_BYTES;
+            Change::File { path, from, bytes: bytes[from..].to_vec(), modified: *modified }
+        }
     };
     changed.into_iter().map(change).collect()
 }
@@ -196,13 +217,13 @@ pub struct Appender(PathBuf);
 impl Appender {
     /// Opens the file at its end; makes it where it is missing.
     pub fn open(path: &Path) -> Result<Self> {
-        tree().file(path)?;
+        tree().file(path, true)?;
         Ok(Self(path.to_path_buf()))
     }
 
     /// Adds bytes.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        tree().file(&self.0).map(|content| content.extend_from_slice(bytes))
+        tree().file(&self.0, true).map(|content| content.extend_from_slice(bytes))
     }
 }
 

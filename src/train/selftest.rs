@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use vitrine::config::{Experiment, Sources, load};
-use vitrine::error::Result;
-use vitrine::gpu::Gpu;
-use vitrine::graph::fuse::fuse;
-use vitrine::graph::graph::{Node, Source as Origin};
-use vitrine::graph::launch::Tier;
-use vitrine::graph::plan::Plan;
-use vitrine::graph::{Graph, Op, Place, Region, Scalars, Shape, Value};
-use vitrine::platform::Wait as _;
-use vitrine::rng::{Draws, Stream};
-use vitrine::train::device::Device;
-use vitrine::train::graphs::Graphs;
-use vitrine::train::step;
+
+use super::device::Device;
+use super::graphs::Graphs;
+use super::step;
+use crate::config::{Experiment, Sources, load};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::graph::fuse::fuse;
+use crate::graph::graph::{Node, Source as Origin};
+use crate::graph::launch::Tier;
+use crate::graph::plan::Plan;
+use crate::graph::{Graph, Op, Place, Region, Scalars, Shape, Value};
+use crate::platform;
+use crate::rng::{Draws, Stream};
 
 /// Both sides sum a few hundred numbers in f32, in another order: errors near 1e-6 are right, and a
 /// wrong kernel is off by the size of its values.
@@ -58,22 +59,23 @@ pub struct Finding {
     pub trouble: Option<String>,
 }
 
-/// Tests every kernel on an adapter, in both tiers.
-pub fn check(gpu: &Gpu) -> Result<Vec<Finding>> {
+/// Tests every kernel on an adapter, in both tiers; `so_far` sees the findings after each case.
+pub async fn check(gpu: &Gpu, so_far: &mut dyn FnMut(&[Finding])) -> Result<Vec<Finding>> {
     let cases = cases()?;
     let mut findings = BTreeMap::new();
     for case in &cases {
-        let expected = case.run(&Device::Cpu)?;
+        let expected = case.run(&Device::Cpu).await?;
         for (tier, name) in [(Tier::Plain, "T0"), (Tier::Tiled, "T1")] {
             let kernel = case.op.name();
             let finding = findings.entry((kernel, name)).or_insert(Finding { kernel, tier: name, cases: 0, error: 0.0, trouble: None });
             finding.cases += 1;
-            let found = case.run(&Device::Gpu(gpu.clone(), Some(tier))).map_err(|error| error.to_string());
+            let found = case.run(&Device::Gpu(gpu.clone(), Some(tier))).await.map_err(|error| error.to_string());
             match found.and_then(|found| compare(&found, &expected)) {
                 Ok(error) => finding.error = finding.error.max(error),
                 Err(error) => finding.trouble = Some(format!("{error} ({:?})", case.op)),
             }
         }
+        so_far(&findings.values().cloned().collect::<Vec<_>>());
     }
     Ok(findings.into_values().collect())
 }
@@ -143,7 +145,7 @@ impl Case {
     }
 
     /// Everything the op writes on `device`.
-    fn run(&self, device: &Device) -> Result<Vec<f32>> {
+    async fn run(&self, device: &Device) -> Result<Vec<f32>> {
         let mut graph = Graph::new();
         let mut lens = BTreeMap::new();
         let mut take = |region: Region, len: usize| {
@@ -180,8 +182,12 @@ impl Case {
         let plan = machine.load(Plan::new(self.op.name(), &graph, &machine.layout())?)?;
         uploads.iter().try_for_each(|(place, words)| machine.upload(*place, words))?;
         machine.run(plan, &scalars())?;
-        let read: Vec<Vec<f32>> = results.into_iter().map(|(place, len)| machine.download(place, len).wait()).collect::<Result<_>>()?;
-        Ok(read.concat())
+        let mut words = Vec::new();
+        for (place, len) in results {
+            words.extend(machine.download(place, len).await?);
+        }
+        platform::yield_now().await;
+        Ok(words)
     }
 }
 

@@ -1,0 +1,47 @@
+//! The training to its end, over lost devices: a new device, the plans again, the last checkpoint.
+
+use std::sync::mpsc::Receiver;
+
+use super::{Outcome, Session, Start, checkpoint};
+use crate::error::{Error, Result};
+use crate::run::command::Command;
+use crate::run::event::{DeviceLost, Event};
+
+/// Devices lost in a row, with hardly a step between them, before the session gives up.
+const MAX_LOSSES: u64 = 3;
+
+impl Session<'_> {
+    /// Trains until the schedule, a crash or a command ends it. Where the device is lost, it goes on with a new one.
+    pub async fn finish(mut self, commands: &Receiver<Command>) -> Result<Outcome> {
+        let mut losses = 0;
+        loop {
+            let first_step = self.step;
+            let error = match self.train(commands).await {
+                Ok(status) => match self.measure_at_end(status).await {
+                    Ok(status) => return self.end(status),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            losses = if self.step > first_step + MAX_LOSSES { 1 } else { losses + 1 };
+            if !self.trainer.machine.is_lost() || losses > MAX_LOSSES {
+                return Err(error);
+            }
+            self = self.revived(&error).await?;
+        }
+    }
+
+    /// The session on a new device, from the last checkpoint, or from the beginning where there is none yet.
+    async fn revived(self, error: &Error) -> Result<Self> {
+        let Self { mut request, store, on_event, step: lost_at_step, is_paused, .. } = self;
+        let run_dir = store.path().to_path_buf();
+        drop(store);
+        request.start =
+            if checkpoint::has_last(&run_dir) { Start::Resume(run_dir) } else { Start::Again(run_dir, Box::new(request.start)) };
+        let mut session = Self::open(&request, on_event).await?;
+        session.is_paused = is_paused;
+        let what = error.to_string();
+        session.tell(Event::DeviceLost(DeviceLost { step: session.step, lost_at_step, what }))?;
+        Ok(session)
+    }
+}
