@@ -3,7 +3,7 @@
 //   gelu(x) = x·Φ(x)        relu(x) = max(x, 0)
 //
 // Grid      flat over elements
-// Shapes    x, y, d_y, d_x, saved [len]; saved is x (GELU) or y (ReLU)
+// Shapes    x, y, d_y, d_x, saved, y_again [len]; saved is x (GELU) or y (ReLU)
 // Memory    none
 // Consts    GELU, WORKGROUP
 // Oracle    src/cpu/activation.rs
@@ -48,4 +48,17 @@ fn backward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workg
     } else {
         d_x[ix] = select(0.0, d_y[ix], saved[ix] > 0.0);
     }
+}
+
+@group(1) @binding(3) var<storage, read_write> y_again: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_again(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let ix = flat_index(global, groups, WORKGROUP);
+    if (ix >= dims.len) {
+        return;
+    }
+    let value = saved[ix];
+    d_x[ix] = d_y[ix] * gelu_slope(value);
+    y_again[ix] = gelu(value);
 }

@@ -18,11 +18,16 @@ pub fn forward<T: Real>(op: &Activation, io: &mut Io<'_, T>) {
     });
 }
 
-/// d_x = d_y·f'(x).
+/// d_x = d_y·f'(x) (, y = f(x)).
 pub fn backward<T: Real>(op: &Backward, io: &mut Io<'_, T>) {
-    let Io { ins: [d_y, saved, ..], outs: [d_x, ..], .. } = io;
+    let Io { ins: [d_y, saved, ..], outs: [d_x, y, ..], .. } = io;
+    let inputs = d_y.par_chunks(CHUNK).zip(saved.par_chunks(CHUNK));
+    if op.again {
+        d_x.par_chunks_mut(CHUNK).zip(y.par_chunks_mut(CHUNK)).zip(inputs).for_each(|((d_x, y), (d_y, x))| gelu_both(d_x, y, d_y, x));
+        return;
+    }
     let kind = op.kind;
-    d_x.par_chunks_mut(CHUNK).zip(d_y.par_chunks(CHUNK).zip(saved.par_chunks(CHUNK))).for_each(|(d_x, (d_y, saved))| match kind {
+    d_x.par_chunks_mut(CHUNK).zip(inputs).for_each(|(d_x, (d_y, saved))| match kind {
         Kind::Gelu => vectorised(
             #[inline(always)]
             || d_x.iter_mut().zip(d_y).zip(saved).for_each(|((d_x, d_y), x)| *d_x = *d_y * gelu_slope(*x)),
@@ -34,18 +39,34 @@ pub fn backward<T: Real>(op: &Backward, io: &mut Io<'_, T>) {
     });
 }
 
+fn gelu_both<T: Real>(d_x: &mut [T], y: &mut [T], d_y: &[T], x: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (((d_x, y), d_y), x) in d_x.iter_mut().zip(y).zip(d_y).zip(x) {
+                let (cdf, density) = x.normal();
+                *y = *x * cdf;
+                *d_x = *d_y * (cdf + *x * density);
+            }
+        },
+    );
+}
+
 /// f of every element, in place: the epilogue of products and convolutions.
 pub fn apply<T: Real>(kind: Kind, values: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || apply_inline(kind, values),
+    );
+}
+
+/// [`apply`] for callers that are vectorised themselves.
+#[inline(always)]
+pub fn apply_inline<T: Real>(kind: Kind, values: &mut [T]) {
     match kind {
-        Kind::Gelu => vectorised(
-            #[inline(always)]
-            || values.iter_mut().for_each(|x| *x = gelu(*x)),
-        ),
-        Kind::Relu => vectorised(
-            #[inline(always)]
-            // Written so that NaN passes through, as in PyTorch.
-            || values.iter_mut().for_each(|x| *x = if *x <= T::ZERO { T::ZERO } else { *x }),
-        ),
+        Kind::Gelu => values.iter_mut().for_each(|x| *x = gelu(*x)),
+        // Written so that NaN passes through, as in PyTorch.
+        Kind::Relu => values.iter_mut().for_each(|x| *x = if *x <= T::ZERO { T::ZERO } else { *x }),
     }
 }
 

@@ -6,6 +6,9 @@ use super::rows::{BLOCK_ROWS, sum_of, vectorised, with_scratch};
 use crate::graph::{Io, Real};
 use crate::ops::layernorm::{Again, Backward, Forward};
 
+/// Interleaved partial sums of a row, so that sums vectorise; fixed, so that they repeat bit for bit.
+const LANES: usize = 16;
+
 /// y = (x − μ)·ρ·γ + β, with μ and ρ saved.
 pub fn forward<T: Real>(op: &Forward, io: &mut Io<'_, T>) {
     let Io { ins: [x, gamma, beta, ..], outs: [y, mean, rstd, ..], .. } = io;
@@ -109,27 +112,41 @@ fn apply<T: Real>(y: &mut [T], x: &[T], mean: T, rstd: T, gamma: &[T], beta: &[T
 #[inline(always)]
 fn backward_row<T: Real>(d_x: &mut [T], row: &Row<'_, T>, gamma: &[T], sum_gamma: &mut [T], sum_beta: &mut [T]) {
     let count = T::of(d_x.len() as f64);
-    let mut lanes_g = [T::ZERO; 16];
-    let mut lanes_gx = [T::ZERO; 16];
+    let mut lanes = [[T::ZERO; LANES]; 2];
     // The first pass leaves g = d_y·γ in d_x.
-    let width = d_x.len();
-    for start in (0..width).step_by(16) {
-        for lane in 0..16.min(width - start) {
-            let column = start + lane;
-            let normalised = (row.x[column] - row.mean) * row.rstd;
-            let d_y = row.d_y[column];
-            let g = d_y * gamma[column];
-            d_x[column] = g;
-            lanes_g[lane] += g;
-            lanes_gx[lane] += g * normalised;
-            sum_gamma[column] += d_y * normalised;
-            sum_beta[column] += d_y;
+    {
+        let (d_x, d_x_rest) = d_x.as_chunks_mut::<LANES>();
+        let (d_y, d_y_rest) = row.d_y.as_chunks::<LANES>();
+        let (x, x_rest) = row.x.as_chunks::<LANES>();
+        let (gamma, gamma_rest) = gamma.as_chunks::<LANES>();
+        let (sum_gamma, sum_gamma_rest) = sum_gamma.as_chunks_mut::<LANES>();
+        let (sum_beta, sum_beta_rest) = sum_beta.as_chunks_mut::<LANES>();
+        let columns = d_x.iter_mut().zip(d_y).zip(x).zip(gamma).zip(sum_gamma.iter_mut().zip(sum_beta));
+        for ((((d_x, d_y), x), gamma), (sum_gamma, sum_beta)) in columns {
+            first_pass(d_x, [d_y, x, gamma], [sum_gamma, sum_beta], &mut lanes, [row.mean, row.rstd]);
         }
+        let sums = [sum_gamma_rest, sum_beta_rest];
+        first_pass(d_x_rest, [d_y_rest, x_rest, gamma_rest], sums, &mut lanes, [row.mean, row.rstd]);
     }
-    let mean_g = lanes_g.into_iter().sum::<T>() / count;
-    let mean_gx = lanes_gx.into_iter().sum::<T>() / count;
+    let [mean_g, mean_gx] = lanes.map(|lanes| lanes.into_iter().sum::<T>() / count);
     for (d_x, x) in d_x.iter_mut().zip(row.x) {
         let normalised = (*x - row.mean) * row.rstd;
         *d_x = row.rstd * (*d_x - mean_g - normalised * mean_gx);
+    }
+}
+
+/// g into d_x, Σg and Σg·x̂ into lanes, and what the row adds to d_γ and d_β, for at most `LANES` columns.
+#[inline(always)]
+fn first_pass<T: Real>(d_x: &mut [T], ins: [&[T]; 3], sums: [&mut [T]; 2], lanes: &mut [[T; LANES]; 2], [mean, rstd]: [T; 2]) {
+    let ([d_y, x, gamma], [sum_gamma, sum_beta]) = (ins, sums);
+    let [lanes_g, lanes_gx] = lanes;
+    for lane in 0..d_x.len() {
+        let normalised = (x[lane] - mean) * rstd;
+        let g = d_y[lane] * gamma[lane];
+        d_x[lane] = g;
+        lanes_g[lane] += g;
+        lanes_gx[lane] += g * normalised;
+        sum_gamma[lane] += d_y[lane] * normalised;
+        sum_beta[lane] += d_y[lane];
     }
 }

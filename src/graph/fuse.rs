@@ -1,7 +1,8 @@
-//! Fusion: a producer takes over the consumer that its op knows how to absorb.
+//! Fusion: a producer takes over the consumer that its op knows how to absorb, and an op an earlier
+//! one that computes half the same from the same inputs.
 //!
-//! The rules live with the ops ([`Op::absorb`]); this file only finds the pairs, keeps the order of
-//! effects, and drops nodes nobody needs.
+//! The rules live with the ops ([`Op::absorb`], [`Op::merge`]); this file only finds the pairs, keeps
+//! the order of effects, and drops nodes nobody needs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +24,9 @@ pub fn fuse(graph: &Graph) -> Graph {
             }
             None => node_ix += 1,
         }
+    }
+    while let Some(merger) = (0..graph.nodes.len()).find_map(|later| find_merger(&graph, later)) {
+        merge(&mut graph, merger);
     }
     relink(&mut graph);
     graph
@@ -93,6 +97,49 @@ fn apply(graph: &mut Graph, node_ix: usize, fusion: Fusion) {
     outputs.extend(&producer.outputs[1..]);
     graph.nodes[fusion.consumer] = Node { op: fusion.op, inputs, outputs, label: producer.label };
     graph.nodes.remove(node_ix);
+}
+
+struct Merger {
+    /// Taken over …
+    earlier: usize,
+    /// … by this one.
+    later: usize,
+    /// Nodes between them that read what `earlier` makes, and so must wait for `later`.
+    waiting: Vec<usize>,
+    op: Arc<dyn Op>,
+}
+
+/// An earlier node whose work the op of node `later` can do along with its own, when what reads the
+/// earlier node's outputs can wait.
+fn find_merger(graph: &Graph, later: usize) -> Option<Merger> {
+    let node = &graph.nodes[later];
+    (0..later).rev().find_map(|earlier| {
+        let sibling = &graph.nodes[earlier];
+        let port_of = |input: &Value| node.inputs.iter().position(|own| own == input);
+        let ports: Vec<usize> = sibling.inputs.iter().map(port_of).collect::<Option<_>>()?;
+        let op = node.op.merge(sibling.op.as_ref(), &ports)?;
+        let reads = |user: &Node, outputs: &[Value]| user.inputs.iter().any(|input| outputs.contains(input));
+        let waiting: Vec<usize> = (earlier + 1..later).filter(|ix| reads(&graph.nodes[*ix], &sibling.outputs)).collect();
+        let can_wait = |ix: &usize| {
+            let user = &graph.nodes[*ix];
+            let is_read = graph.nodes[ix + 1..=later].iter().any(|next| reads(next, &user.outputs));
+            !is_read && user.op.in_place().is_empty() && !is_overwritten(graph, *ix, later + 1)
+        };
+        let fits = !reads(node, &sibling.outputs) && waiting.iter().all(can_wait) && !is_overwritten(graph, earlier, later);
+        fits.then_some(Merger { earlier, later, waiting, op })
+    })
+}
+
+fn merge(graph: &mut Graph, merger: Merger) {
+    let outputs = graph.nodes[merger.earlier].outputs.clone();
+    let node = &mut graph.nodes[merger.later];
+    node.op = merger.op;
+    node.outputs.extend(outputs);
+    // From the back, so that the places before stay what they were.
+    let waiting: Vec<Node> = merger.waiting.iter().rev().map(|ix| graph.nodes.remove(*ix)).collect();
+    graph.nodes.remove(merger.earlier);
+    let end = merger.later - waiting.len();
+    graph.nodes.splice(end..end, waiting.into_iter().rev());
 }
 
 /// Removes nodes whose outputs are neither read, stored nor written in place.

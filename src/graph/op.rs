@@ -85,6 +85,13 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
         let _ = (consumer, port, keep);
         None
     }
+
+    /// This op making also what `sibling` makes from some of the same inputs, which are this op's at
+    /// `ports`. Outputs: this op's, then the sibling's.
+    fn merge(&self, sibling: &dyn Op, ports: &[usize]) -> Option<Arc<dyn Op>> {
+        let _ = (sibling, ports);
+        None
+    }
 }
 
 /// Implements the two typed entry points of [`Op`] with one generic definition

@@ -43,13 +43,15 @@ pub struct Activation {
     pub kind: Kind,
 }
 
-/// d_y, and x (GELU) or y (ReLU: its sign is enough, so x need not be kept) → d_x.
+/// d_y, and x (GELU) or y (ReLU: its sign is enough, so x need not be kept) → d_x (, f(x) again).
 #[derive(Clone, Debug)]
 pub struct Backward {
     /// Elements.
     pub len: usize,
     /// f.
     pub kind: Kind,
+    /// Whether output 1 is f(x), which GELU has half computed along the way.
+    pub again: bool,
 }
 
 impl Op for Activation {
@@ -70,7 +72,7 @@ impl Op for Activation {
             Kind::Gelu => node.inputs[0],
             Kind::Relu => node.outputs[0],
         };
-        Ok(vec![Some(graph.push_one(Backward { len: self.len, kind: self.kind }, &[d_y, saved])?)])
+        Ok(vec![Some(graph.push_one(Backward { len: self.len, kind: self.kind, again: false }, &[d_y, saved])?)])
     }
 
     fn cost(&self) -> Cost {
@@ -99,19 +101,23 @@ impl Op for Backward {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        Ok(vec![inputs[0].clone()])
+        Ok(vec![inputs[0].clone(); if self.again { 2 } else { 1 }])
     }
 
     fn cost(&self) -> Cost {
         let flops = if self.kind == Kind::Gelu { 40.0 } else { 1.0 };
-        Cost { flops: flops * self.len as f64, bytes: 12.0 * self.len as f64 }
+        Cost { flops: flops * self.len as f64, bytes: if self.again { 16.0 } else { 12.0 } * self.len as f64 }
     }
 
     defined_by!(crate::cpu::activation::backward);
 
     fn launch(&self, _target: &Target) -> Launch {
-        let bindings = vec![Binding::read("d_y", Slot::In(0)), Binding::read("saved", Slot::In(1)), Binding::write("d_x", Slot::Out(0))];
-        launch("backward", bindings, self.len, self.kind)
+        let mut bindings =
+            vec![Binding::read("d_y", Slot::In(0)), Binding::read("saved", Slot::In(1)), Binding::write("d_x", Slot::Out(0))];
+        if self.again {
+            bindings.push(Binding::write("y_again", Slot::Out(1)));
+        }
+        launch(if self.again { "backward_again" } else { "backward" }, bindings, self.len, self.kind)
     }
 
     fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -121,6 +127,12 @@ impl Op for Backward {
             return None;
         }
         Some(Arc::new(batchnorm.with_relu_mask()?))
+    }
+
+    fn merge(&self, sibling: &dyn Op, ports: &[usize]) -> Option<Arc<dyn Op>> {
+        let sibling = (sibling as &dyn Any).downcast_ref::<Activation>()?;
+        let fits = !self.again && self.kind == Kind::Gelu && sibling.kind == Kind::Gelu && ports == [1];
+        fits.then(|| Arc::new(Self { again: true, ..*self }) as Arc<dyn Op>)
     }
 }
 

@@ -8,7 +8,7 @@ use vitrine::graph::fuse::fuse;
 use vitrine::graph::machine::Machine;
 use vitrine::graph::plan::{Layout, Plan};
 use vitrine::graph::{Graph, Place, Region, Scalars, Shape, Value};
-use vitrine::ops::activation::{Kind, activation};
+use vitrine::ops::activation::{Backward, Kind, activation};
 use vitrine::ops::bias::add_bias;
 use vitrine::ops::elementwise::{add, scale};
 use vitrine::ops::matmul::{Form, MatMul, linear, matmul};
@@ -172,4 +172,57 @@ fn writes_in_place_stay_though_nobody_reads_them() {
         Ok(vec![])
     });
     assert_eq!(ops_of(&fuse(&graph)), ["ema.average"]);
+}
+
+/// GELU again, what is made of it, and GELU's backward pass, in the order a backward pass has them.
+fn gelu_again(graph: &mut Graph, leaves: &Leaves, is_apart: bool) -> Result<[Value; 2]> {
+    let d_y = scale(graph, leaves.residual, 0.5)?;
+    let again = activation(graph, leaves.residual, Kind::Gelu)?;
+    let used = scale(graph, again, 2.0)?;
+    let d_y = if is_apart { d_y } else { used };
+    let backward = Backward { len: ROWS * OUT, kind: Kind::Gelu, again: false };
+    Ok([used, graph.push_one(backward, &[d_y, leaves.residual])?])
+}
+
+#[test]
+fn gelu_comes_along_with_its_slope_and_its_readers_wait() {
+    let graph = graph_of(|graph, leaves| Ok(gelu_again(graph, leaves, true)?.to_vec()));
+    assert_eq!(ops_of(&graph), ["elementwise.scale", "activation.gelu", "elementwise.scale", "activation.gelu_backward"]);
+    assert_eq!(ops_of(&fuse(&graph)), ["elementwise.scale", "activation.gelu_backward", "elementwise.scale"]);
+    // Stored one at a time they have nothing to merge with.
+    let apart = [0, 1].map(|ix| graph_of(|graph, leaves| Ok(vec![gelu_again(graph, leaves, true)?[ix]])));
+    assert!(apart.iter().all(|graph| fuse(graph).nodes.len() < 3));
+    let together = run(&graph);
+    for (together, apart) in together.iter().zip(&apart) {
+        assert_close(together, &run(apart)[0]);
+    }
+}
+
+#[test]
+fn gelu_stays_where_its_slope_depends_on_it() {
+    let graph = graph_of(|graph, leaves| Ok(gelu_again(graph, leaves, false)?.to_vec()));
+    assert_eq!(ops_of(&fuse(&graph)), ["activation.gelu", "elementwise.scale", "activation.gelu_backward"]);
+}
+
+#[test]
+fn a_reader_does_not_wait_over_a_write_to_what_it_reads() {
+    let graph = |is_updated: bool| {
+        graph_of(move |graph, leaves| {
+            let d_y = scale(graph, leaves.residual, 0.5)?;
+            let again = activation(graph, leaves.residual, Kind::Gelu)?;
+            let product = matmul(graph, Form::Tn, again, leaves.x)?;
+            if is_updated {
+                // With a decay of 0 the average becomes its input: what the product reads is overwritten.
+                let [from, to] = [2, 0].map(|ix| graph.leaf(Place::new(Region::Params, ix * ALIGN), [OUT]));
+                graph.push(Ema { len: OUT }, &[from, to])?;
+            }
+            let backward = Backward { len: ROWS * OUT, kind: Kind::Gelu, again: false };
+            Ok(vec![product, graph.push_one(backward, &[d_y, leaves.residual])?])
+        })
+    };
+    assert_eq!(ops_of(&fuse(&graph(false))), ["elementwise.scale", "activation.gelu_backward", "matmul.tn"]);
+    assert_eq!(
+        ops_of(&fuse(&graph(true))),
+        ["elementwise.scale", "activation.gelu", "matmul.tn", "ema.average", "activation.gelu_backward"]
+    );
 }

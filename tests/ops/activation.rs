@@ -1,6 +1,6 @@
 //! GELU and ReLU: adjoint, kernels, and their values where they are easily got wrong.
 
-use vitrine::ops::activation::{Kind, activation};
+use vitrine::ops::activation::{Backward, Kind, activation};
 
 use crate::support::case::Setup;
 use crate::support::origin::FromCpu64;
@@ -29,6 +29,15 @@ fn large_arguments_saturate() {
         let case = Case::new(vec![x.clone()]).tolerance(TOLERANCE);
         check_kernel(&case, |graph, leaves| Ok(vec![activation(graph, leaves[0], kind)?]));
         check_adjoint_kernels(&case, |graph, leaves| Ok(vec![activation(graph, leaves[0], kind)?]));
+    }
+}
+
+#[test]
+fn gelu_and_its_slope_come_from_one_pass() {
+    for len in [1, 63, 64, 40_001] {
+        let [d_y, x] = [1, 2].map(|seed| Tensor::normal(seed + len as u64, &[len]));
+        let case = Case::new(vec![d_y, x]).tolerance(TOLERANCE);
+        check_kernel(&case, |graph, leaves| graph.push(Backward { len, kind: Kind::Gelu, again: true }, leaves));
     }
 }
 
