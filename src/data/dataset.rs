@@ -256,7 +256,7 @@ impl Dataset {
             self.len(),
             MAX_UNREADABLE_FRAC * 100.0
         );
-        Err(Error::data(&self.path, what, "replace or delete the damaged files; `vitrine data check` lists them"))
+        Err(Error::data(&self.path, what, "`vitrine data check` lists them all"))
     }
 
     fn lock_unreadable(&self) -> std::sync::MutexGuard<'_, Unreadable> {

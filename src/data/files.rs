@@ -150,7 +150,7 @@ fn check_damage(folder: &Path, files: &[ImageFile]) -> Result<()> {
         first.path.display(),
         first.damage.unwrap_or_default(),
     );
-    Err(Error::data(folder, what, "replace or delete the damaged files; `vitrine data check` lists them"))
+    Err(Error::data(folder, what, "`vitrine data check` lists them all"))
 }
 
 /// Image files, decoded at each read.

@@ -119,6 +119,11 @@ impl Loader {
         if self.training.is_some() { self.dataset.len() / self.batch } else { self.dataset.len().div_ceil(self.batch) }
     }
 
+    /// What the images of one batch take.
+    pub fn batch_bytes(&self) -> usize {
+        self.batch * self.dataset.side * self.dataset.side * 3 * size_of::<f32>()
+    }
+
     /// The batch of `step`.
     ///
     /// Errors: more than 1 % of the images cannot be decoded.

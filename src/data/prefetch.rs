@@ -18,6 +18,8 @@ use crate::platform;
 const MIN_AHEAD: usize = 2;
 /// Batches of photographs are large; more of them hide nothing further.
 const MAX_AHEAD: usize = 4;
+/// Memory of the batches made ahead: a batch of 1024 photographs of 224 pixels takes 0.6 GB.
+const MAX_BYTES_AHEAD: usize = 2 << 30;
 /// Threads where the config leaves the number open.
 const MAX_WORKERS: usize = 16;
 
@@ -59,7 +61,8 @@ impl Prefetch {
             0 => platform::num_cores().min(MAX_WORKERS),
             given => given,
         };
-        let num_makers = workers.min(MAX_AHEAD);
+        let that_fit = (MAX_BYTES_AHEAD / loader.batch_bytes().max(1)).max(1);
+        let num_makers = workers.min(MAX_AHEAD).min(that_fit);
         let queue = Queue {
             next_begun: steps.start,
             next_out: steps.start,

@@ -1,6 +1,7 @@
 //! The binary as a user meets it: what it says, and its exit code.
 
 mod bad_input;
+mod data;
 mod listing;
 mod training;
 mod usage;

@@ -19,7 +19,7 @@ fn write(dir: &Path, name: &str, records: &[Vec<u8>]) {
 }
 
 /// CIFAR-10 with one record a training file and two test records.
-fn cifar10() -> TempDir {
+pub fn cifar10() -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for file in 1..=5u8 {
         write(dir.path(), &format!("data_batch_{file}.bin"), &[record(&[file], [file, 20, 30])]);

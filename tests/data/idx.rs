@@ -37,7 +37,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A folder with four good files, after `change` has had its way.
-fn folder(change: impl FnOnce(&Path)) -> TempDir {
+pub fn folder(change: impl FnOnce(&Path)) -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let put = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).expect("write");
     put("train-images-idx3-ubyte", images(5));

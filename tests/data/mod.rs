@@ -5,6 +5,7 @@ mod folder;
 mod idx;
 mod loader;
 mod market1501;
+mod mutations;
 mod open;
 mod order;
 mod pack;
