@@ -15,6 +15,8 @@ mod doctor;
 mod dry_run;
 /// `eval`.
 mod eval;
+/// `inspect`.
+mod inspect;
 /// stdout, stderr, exit codes.
 pub mod output;
 /// `presets`.
@@ -60,6 +62,8 @@ enum Verb {
     Train(train::TrainArgs),
     /// Loss and accuracy of weights on the test images
     Eval(eval::EvalArgs),
+    /// What a model does inside: filters, feature maps, similarity, attention as PNG and CSV
+    Inspect(inspect::InspectArgs),
     /// A few steps with all that parity with another implementation needs
     Trace(trace::TraceArgs),
     /// List runs, or show one
@@ -79,6 +83,7 @@ pub fn run(line: Cli) -> Result<u8> {
     match line.verb {
         Verb::Train(args) => train::run(&args),
         Verb::Eval(args) => eval::run(&args),
+        Verb::Inspect(args) => inspect::run(&args),
         Verb::Trace(args) => trace::run(&args),
         Verb::Runs(args) => runs::run(&args),
         Verb::Data(args) => data::run(&args),

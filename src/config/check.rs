@@ -13,6 +13,8 @@ pub(super) type Check = Result<(), Fault>;
 pub(super) const MAX_COUNT: usize = 1 << 24;
 const MAX_WIDTH: usize = 1 << 16;
 pub(super) const MAX_DEPTH: usize = 1024;
+/// Most images whose maps a probe keeps: files stay small.
+const MAX_MAPS: usize = 16;
 /// Largest rate, decay or threshold: what an f32 holds.
 const MAX_RATE: f64 = f32::MAX as f64;
 const MAX_EPOCHS: f64 = 1e6;
@@ -38,7 +40,7 @@ impl Experiment {
         check_optim(&self.optim, &self.train)?;
         check_schedule(&self.schedule)?;
         check_batch_norm_rows(&self.model, &geometry, &self.train)?;
-        at_least("probe.images", self.probe.images, 1, MAX_COUNT)?;
+        check_probe(&self.probe)?;
         check_crash(&self.crash)
     }
 
@@ -165,6 +167,16 @@ fn check_batch_norm_rows(model: &ModelConfig, stem: &StemGeometry, train: &Train
         }
         None => Ok(()),
     }
+}
+
+fn check_probe(probe: &ProbeConfig) -> Check {
+    at_least("probe.images", probe.images, 1, MAX_COUNT)?;
+    at_least("probe.maps", probe.maps, 0, MAX_MAPS)?;
+    if probe.maps_every == 0 || probe.every > 0 && probe.maps_every.is_multiple_of(probe.every) {
+        return Ok(());
+    }
+    let what = format!("probe.maps_every is {}, no multiple of probe.every, which is {}", probe.maps_every, probe.every);
+    Err(Fault::new("probe.maps_every", what, "a probe with maps is also a probe; 0 chooses").with(&["probe.every"]))
 }
 
 fn check_crash(crash: &CrashConfig) -> Check {

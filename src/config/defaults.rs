@@ -92,7 +92,7 @@ impl Default for TrainConfig {
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { every: 100, images: 16 }
+        Self { every: 100, images: 16, maps: 2, maps_every: 0 }
     }
 }
 

@@ -178,7 +178,7 @@ pub struct TrainConfig {
     pub checkpoint_every: usize,
 }
 
-/// Probes: layer-wise token similarity on a fixed batch.
+/// Probes of a fixed batch: layer-wise token similarity, and now and then maps of everything inside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
@@ -186,6 +186,10 @@ pub struct ProbeConfig {
     pub every: usize,
     /// Test images of the fixed probe batch.
     pub images: usize,
+    /// Images of the batch whose feature maps and attention are kept; 0: no maps.
+    pub maps: usize,
+    /// Steps between probes with maps, a multiple of `every`; 0: about twelve in a run, and at the end.
+    pub maps_every: usize,
 }
 
 /// Thresholds of the crash detector (architecture, section 8).

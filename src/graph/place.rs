@@ -40,11 +40,15 @@ pub enum Region {
     Norm,
     /// Layer-wise token similarity, [layers, B].
     Similarity,
+    /// What a full probe keeps of an image: every other array of its forward pass.
+    MapsEven,
+    /// The arrays between those.
+    MapsOdd,
 }
 
 impl Region {
     /// Every region, in order.
-    pub const ALL: [Region; 16] = [
+    pub const ALL: [Region; 18] = [
         Region::Params,
         Region::Grads,
         Region::MicroGrads,
@@ -61,6 +65,8 @@ impl Region {
         Region::Totals,
         Region::Norm,
         Region::Similarity,
+        Region::MapsEven,
+        Region::MapsOdd,
     ];
 }
 

@@ -10,6 +10,10 @@ pub mod step;
 pub mod session;
 /// State dicts in files.
 pub mod weights;
+/// Probes: a model looked into at one step.
+pub mod probe;
+/// The same of any weights and images.
+pub mod inspect;
 /// Checkpoints: what a run needs to go on exactly.
 pub mod checkpoint;
 /// Loss and accuracy of weights on the test images.

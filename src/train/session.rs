@@ -1,7 +1,7 @@
 //! The session: commands → batch → step → collect late numbers → probes → events → due? evaluate,
 //! checkpoint → done.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use super::checkpoint::{self, Position};
 use super::device::Device;
 use super::evaluate::evaluate;
+use super::probe::fixed::FixedBatch;
 use super::step::{StepNumbers, Totals, Trainer};
 use super::weights;
 use crate::config::{Experiment, Resolved};
@@ -21,13 +22,14 @@ use crate::platform;
 use crate::run::alarm::{Alarm, AlarmKind, Crash, Verdict};
 use crate::run::command::Command;
 use crate::run::crash::Detector;
-use crate::run::event::{Checkpoint, Ended, Eval, Event, LrChanged, Probe, Started, Status, StepStat, Unreadable};
+use crate::run::event::{Ended, Event, LrChanged, Started, Status, StepStat, Unreadable};
 use crate::run::meta::DataMark;
 use crate::run::number;
 use crate::run::store::{NewRun, RunStore};
-use crate::run::tensors::{Tensor, Tensors};
 use crate::schedule::Schedule;
 
+/// Probes, evaluations, checkpoints.
+mod measure;
 /// A lost device, and the session on a new one.
 mod revive;
 
@@ -115,7 +117,7 @@ pub struct Session<'a> {
     on_event: &'a mut dyn FnMut(&Event),
     loader: Arc<Loader>,
     test: Arc<Loader>,
-    probe_images: Vec<f32>,
+    probe_batch: FixedBatch,
     /// Steps made.
     step: u64,
     /// Step to stop at.
@@ -146,7 +148,7 @@ impl<'a> Session<'a> {
         let schedule = Schedule::new(experiment, loader.steps_per_epoch());
         let mut trainer = Trainer::new(experiment, &device).await?;
         let test = Arc::new(Loader::evaluation(split.test.clone(), experiment, trainer.estimate.micro_batch)?);
-        let probe_images = Loader::evaluation(split.test.clone(), experiment, trainer.probe_batch())?.batch(0)?.images;
+        let probe_batch = FixedBatch::new(split.test.clone(), experiment, &device, schedule.total_steps())?;
         let steps_per_epoch = loader.steps_per_epoch() as u64;
         let detector = Detector::new(&experiment.crash, experiment.model.num_classes, schedule.warmup_steps(), steps_per_epoch);
         let (store, kept, step) = begin(request, &mut trainer, &split).await?;
@@ -161,7 +163,7 @@ impl<'a> Session<'a> {
             on_event,
             loader,
             test,
-            probe_images,
+            probe_batch,
             step,
             fixed_lr: None,
             is_paused: false,
@@ -220,6 +222,9 @@ impl<'a> Session<'a> {
         let steps = self.step as usize..self.last_step as usize;
         let workers = self.experiment().data.workers;
         let mut prefetch = Prefetch::new(self.loader.clone(), steps, workers)?;
+        if self.step == 0 && self.probe_batch.is_due(0) {
+            self.probe(false).await?;
+        }
         self.collected_secs = platform::now_secs();
         while self.step < self.last_step {
             if let Some(status) = self.obey(commands).await? {
@@ -229,7 +234,7 @@ impl<'a> Session<'a> {
             let Some(batch) = prefetch.next().transpose()? else { break };
             self.waited_secs += (prefetch.waited() - waited_before).as_secs_f64();
             self.tell_unreadable()?;
-            let lr = self.fixed_lr.unwrap_or_else(|| self.schedule.lr_at(self.step));
+            let lr = self.lr_at(self.step);
             self.trainer.step(self.step, lr, &batch.images, &batch.targets)?;
             prefetch.recycle(batch);
             self.pending.push_back((self.step, lr));
@@ -341,92 +346,6 @@ impl<'a> Session<'a> {
         Ok(culprit.map(|culprit| format!("{}, {}", culprit.op, culprit.what)))
     }
 
-    /// Probes, evaluates and checkpoints when the step calls for it; true if a late number ends the run.
-    async fn measure_if_due(&mut self) -> Result<bool> {
-        let experiment = self.experiment();
-        let steps_per_epoch = self.loader.steps_per_epoch() as f64;
-        let is_multiple = |every: u64| every > 0 && self.step.is_multiple_of(every);
-        let is_probe_due = is_multiple(experiment.probe.every as u64);
-        let is_eval_due = is_multiple(((experiment.train.eval_every * steps_per_epoch).round() as u64).max(1));
-        let is_checkpoint_due = is_multiple(experiment.train.checkpoint_every as u64);
-        if (is_probe_due || is_eval_due || is_checkpoint_due) && self.collect(true).await? {
-            return Ok(true);
-        }
-        if is_probe_due {
-            self.probe().await?;
-        }
-        if is_eval_due {
-            self.evaluate().await?;
-        }
-        if is_eval_due || is_checkpoint_due {
-            self.checkpoint().await?;
-        }
-        (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
-        Ok(false)
-    }
-
-    async fn probe(&mut self) -> Result<()> {
-        self.similarity = self.trainer.probe(&self.probe_images).await?;
-        let values: Vec<f32> = self.similarity.iter().map(|value| *value as f32).collect();
-        let by_name = BTreeMap::from([("cossim".to_string(), Tensor::floats(&[values.len()], values))]);
-        Tensors { by_name, about: String::new() }.write(&self.store.probe_path(self.step))?;
-        self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone() }))
-    }
-
-    async fn evaluate(&mut self) -> Result<()> {
-        let workers = self.experiment().data.workers;
-        let totals = evaluate(&mut self.trainer, &self.test, workers, async |_, _| Ok(())).await?;
-        self.tell_unreadable()?;
-        (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
-        if self.best_top1.is_none_or(|best| totals.top1 > best) {
-            self.best_top1 = Some(totals.top1);
-            self.save_weights("best", Source::Trained).await?;
-        }
-        self.tell(Event::Eval(Eval { step: self.step, loss: totals.loss, top1: totals.top1, top5: totals.top5 }))
-    }
-
-    async fn checkpoint(&mut self) -> Result<()> {
-        let position = self.position();
-        let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
-        let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
-        self.tell_checkpoint(path)?;
-        if self.experiment().train.ema > 0.0 {
-            self.save_weights("ema", Source::Averaged).await?;
-        }
-        Ok(())
-    }
-
-    async fn save_weights(&mut self, name: &str, source: Source) -> Result<()> {
-        let position = self.position();
-        let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
-        let about = (&*experiment, &position);
-        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, source, about).await?;
-        self.tell_checkpoint(path)
-    }
-
-    fn tell_checkpoint(&mut self, path: PathBuf) -> Result<()> {
-        let path = path.strip_prefix(self.store.path()).unwrap_or(&path).display().to_string();
-        self.tell(Event::Checkpoint(Checkpoint { step: self.step, path }))
-    }
-
-    /// Last numbers, last measurements, last checkpoint; how the training ended.
-    async fn measure_at_end(&mut self, status: Status) -> Result<Status> {
-        // After a crash the steps still under way have no meaning.
-        let is_crash = status == Status::Crashed || self.collect(true).await?;
-        let status = if is_crash { Status::Crashed } else { status };
-        if status == Status::Finished {
-            self.probe().await?;
-            if self.evaluated_step != Some(self.step) {
-                self.evaluate().await?;
-            }
-        }
-        // A crashed state is kept apart; the last checkpoint stays the last good one.
-        if status != Status::Crashed {
-            self.checkpoint().await?;
-        }
-        Ok(status)
-    }
-
     /// Verdict and outcome.
     fn end(mut self, status: Status) -> Result<Outcome> {
         let last_eval = self.evaluated.map(|totals| (totals.top1, totals.count));
@@ -443,6 +362,10 @@ impl<'a> Session<'a> {
             evaluated: self.evaluated.map(|totals| [totals.loss, totals.top1, totals.top5]),
             similarity: self.similarity,
         })
+    }
+
+    fn lr_at(&self, step: u64) -> f64 {
+        self.fixed_lr.unwrap_or_else(|| self.schedule.lr_at(step))
     }
 
     fn experiment(&self) -> &Experiment {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod data;
+mod inspect;
 mod listing;
 mod training;
 mod usage;

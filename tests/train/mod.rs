@@ -6,7 +6,7 @@ mod golden;
 mod lost;
 mod outcomes;
 mod resume;
-mod toy;
+pub mod toy;
 mod trace;
 mod variants;
 mod weights;

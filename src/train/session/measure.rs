@@ -1,0 +1,102 @@
+//! What a session measures and keeps: probes, evaluations, checkpoints.
+
+use std::path::PathBuf;
+
+use super::{Session, evaluate};
+use crate::error::Result;
+use crate::model::parameters::Source;
+use crate::platform;
+use crate::run::event::{Checkpoint, Eval, Event, Probe, Status};
+use crate::train::checkpoint;
+use crate::train::step::Trainer;
+
+impl Session<'_> {
+    /// Probes, evaluates and checkpoints when the step calls for it; true if a late number ends the run.
+    pub(super) async fn measure_if_due(&mut self) -> Result<bool> {
+        let experiment = self.experiment();
+        let steps_per_epoch = self.loader.steps_per_epoch() as f64;
+        let is_multiple = |every: u64| every > 0 && self.step.is_multiple_of(every);
+        let is_probe_due = self.probe_batch.is_due(self.step);
+        let is_eval_due = is_multiple(((experiment.train.eval_every * steps_per_epoch).round() as u64).max(1));
+        let is_checkpoint_due = is_multiple(experiment.train.checkpoint_every as u64);
+        if (is_probe_due || is_eval_due || is_checkpoint_due) && self.collect(true).await? {
+            return Ok(true);
+        }
+        if is_probe_due {
+            self.probe(false).await?;
+        }
+        if is_eval_due {
+            self.evaluate().await?;
+        }
+        if is_eval_due || is_checkpoint_due {
+            self.checkpoint().await?;
+        }
+        (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
+        Ok(false)
+    }
+
+    /// Looks at the probe batch, at the end of a run with maps.
+    pub(super) async fn probe(&mut self, is_end: bool) -> Result<()> {
+        let last_lr = self.lr_at(self.step.saturating_sub(1));
+        let file = self.probe_batch.probe(&mut self.trainer, self.step, last_lr, is_end).await?;
+        file.to_tensors().write(&self.store.probe_path(self.step))?;
+        self.similarity = file.cossim.iter().map(|value| f64::from(*value)).collect();
+        self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone() }))
+    }
+
+    async fn evaluate(&mut self) -> Result<()> {
+        let workers = self.experiment().data.workers;
+        let totals = evaluate(&mut self.trainer, &self.test, workers, async |_, _| Ok(())).await?;
+        self.tell_unreadable()?;
+        (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
+        if self.best_top1.is_none_or(|best| totals.top1 > best) {
+            self.best_top1 = Some(totals.top1);
+            self.save_weights("best", Source::Trained).await?;
+        }
+        self.tell(Event::Eval(Eval { step: self.step, loss: totals.loss, top1: totals.top1, top5: totals.top5 }))
+    }
+
+    /// Writes all that the training needs to go on.
+    pub(super) async fn checkpoint(&mut self) -> Result<()> {
+        let position = self.position();
+        let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
+        let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
+        self.tell_checkpoint(path)?;
+        if self.experiment().train.ema > 0.0 {
+            self.save_weights("ema", Source::Averaged).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the weights alone.
+    pub(super) async fn save_weights(&mut self, name: &str, source: Source) -> Result<()> {
+        let position = self.position();
+        let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
+        let about = (&*experiment, &position);
+        let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, source, about).await?;
+        self.tell_checkpoint(path)
+    }
+
+    fn tell_checkpoint(&mut self, path: PathBuf) -> Result<()> {
+        let path = path.strip_prefix(self.store.path()).unwrap_or(&path).display().to_string();
+        self.tell(Event::Checkpoint(Checkpoint { step: self.step, path }))
+    }
+
+    /// Last numbers, last measurements, last checkpoint; how the training ended.
+    pub(super) async fn measure_at_end(&mut self, status: Status) -> Result<Status> {
+        // After a crash the steps still under way have no meaning.
+        let is_crash = status == Status::Crashed || self.collect(true).await?;
+        let status = if is_crash { Status::Crashed } else { status };
+        if status == Status::Finished {
+            self.probe(true).await?;
+            if self.evaluated_step != Some(self.step) {
+                self.evaluate().await?;
+            }
+        }
+        // A crashed state is kept apart; the last checkpoint stays the last good one.
+        if status != Status::Crashed {
+            self.checkpoint().await?;
+        }
+        Ok(status)
+    }
+}
