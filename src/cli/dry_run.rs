@@ -7,6 +7,7 @@ use vitrine::platform::Wait as _;
 use vitrine::run::report::grouped;
 use vitrine::schedule::Schedule;
 use vitrine::train::device::Device;
+use vitrine::train::graphs::Graphs;
 use vitrine::train::session::Request;
 use vitrine::train::step;
 
@@ -25,6 +26,8 @@ struct Forecast {
     /// Parameters, gradients, moments, inputs.
     region_bytes: usize,
     step_flops: f64,
+    /// Multiply-adds of the forward pass of one image.
+    forward_macs: f64,
     device: String,
     train_images: usize,
     test_images: usize,
@@ -42,7 +45,8 @@ fn forecast(request: &Request) -> Result<Forecast> {
     let (train_images, test_images) = (split.train.len(), split.test.len());
     let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
     let (device, device_text) = Device::open(request.device, request.adapter.as_deref()).wait()?;
-    let (estimate, _) = step::estimate(experiment, &device)?;
+    let (estimate, parameters) = step::estimate(experiment, &device)?;
+    let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
     Ok(Forecast {
         params: estimate.params,
         total_steps: Schedule::new(experiment, steps_per_epoch).total_steps(),
@@ -52,6 +56,7 @@ fn forecast(request: &Request) -> Result<Forecast> {
         arena_bytes: estimate.arena_bytes,
         region_bytes: estimate.region_bytes,
         step_flops: estimate.step_flops,
+        forward_macs: graphs.forward_macs()?,
         device: device_text,
         train_images,
         test_images,
@@ -68,7 +73,7 @@ impl Forecast {
             ("micro-batch", format!("{} images a pass, {} a step", self.micro_batch, self.batch / self.micro_batch)),
             ("activations", format!("{:.1} MB, {:.2} MB an image", mb(self.arena_bytes), mb(self.arena_bytes) / self.micro_batch as f64)),
             ("state", format!("{:.1} MB of parameters, gradients, moments and inputs", mb(self.region_bytes))),
-            ("arithmetic", format!("{:.2} GFLOP a step", self.step_flops / 1e9)),
+            ("arithmetic", format!("{:.2} GFLOP a step; forward {:.3} GMAC an image", self.step_flops / 1e9, self.forward_macs / 1e9)),
             ("device", self.device.clone()),
         ];
         rows.iter().map(|(title, row)| format!("{title:<11}  {row}\n")).collect()

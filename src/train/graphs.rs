@@ -28,6 +28,9 @@ pub struct Graphs<'a> {
     pub micro_batch: usize,
 }
 
+/// Ops whose arithmetic is multiplying and adding.
+const PRODUCTS: [&str; 3] = ["matmul.", "conv2d.", "attention."];
+
 /// Images of a probe batch.
 pub fn probe_batch(experiment: &Experiment) -> usize {
     experiment.probe.images.max(1)
@@ -42,6 +45,14 @@ impl Graphs<'_> {
     /// Passes of a step.
     pub fn num_micros(&self) -> usize {
         self.experiment.train.batch / self.micro_batch
+    }
+
+    /// Multiply-adds of the forward pass of one image, products alone: what papers count as its cost.
+    pub fn forward_macs(&self) -> Result<f64> {
+        let is_product = |name: &str| PRODUCTS.iter().any(|product| name.starts_with(product));
+        let graph = self.evaluate()?;
+        let flops: f64 = graph.nodes.iter().filter(|node| is_product(node.op.name())).map(|node| node.op.cost().flops).sum();
+        Ok(flops / 2.0 / self.micro_batch as f64)
     }
 
     /// Persistent memory, in words.

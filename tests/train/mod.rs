@@ -1,6 +1,7 @@
 //! Training: weights and checkpoints in files, exact resume, parity with PyTorch.
 
 mod checkpoint;
+mod cost;
 mod evaluate;
 mod golden;
 mod lost;
