@@ -15,5 +15,6 @@ mod run_store;
 mod schedule;
 mod serve;
 mod support;
+mod sweep;
 mod tidy;
 mod train;

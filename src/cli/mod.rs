@@ -11,8 +11,12 @@ mod bench;
 mod data;
 /// `doctor`.
 mod doctor;
+/// What `sweep` and `edge` share.
+mod campaign;
 /// `train --dry-run`.
 mod dry_run;
+/// `edge`.
+mod edge;
 /// `eval`.
 mod eval;
 /// `inspect`.
@@ -27,6 +31,8 @@ mod products;
 mod progress;
 /// `runs`.
 mod runs;
+/// `sweep`.
+mod sweep;
 /// The end of a training on stdout.
 mod summary;
 /// `trace`.
@@ -66,6 +72,10 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// A few steps with all that parity with another implementation needs
     Trace(trace::TraceArgs),
+    /// Train every run of a grid file; a table of crashes, accuracy and similarity
+    Sweep(sweep::SweepArgs),
+    /// Find the largest stable learning rate of some stems
+    Edge(edge::EdgeArgs),
     /// List runs, or show one
     Runs(runs::RunsArgs),
     /// Look at an image set, or pack it for many epochs
@@ -85,6 +95,8 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Eval(args) => eval::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Trace(args) => trace::run(&args),
+        Verb::Sweep(args) => sweep::run(&args),
+        Verb::Edge(args) => edge::run(&args),
         Verb::Runs(args) => runs::run(&args),
         Verb::Data(args) => data::run(&args),
         Verb::Presets(args) => presets::run(&args),

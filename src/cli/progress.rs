@@ -219,7 +219,7 @@ fn alarm_line(alarm: &Alarm) -> String {
 }
 
 /// `1 h 05 min`, `3 min 20 s`, `12 s`.
-fn duration(secs: f64) -> String {
+pub fn duration(secs: f64) -> String {
     let secs = secs.round() as u64;
     match (secs / 3600, secs / 60 % 60, secs % 60) {
         (0, 0, secs) => format!("{secs} s"),

@@ -11,6 +11,8 @@ mod defaults;
 /// The sections and keys.
 pub mod experiment;
 mod fault;
+/// Grid files: many experiments from one.
+pub mod grid;
 /// The known keys, and the nearest right name for a wrong one.
 pub mod known;
 /// The layers, merged in order.

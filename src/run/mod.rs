@@ -17,6 +17,8 @@ pub mod compare;
 pub mod crash;
 /// Series as one table.
 pub mod csv;
+/// The largest stable learning rate.
+pub mod edge;
 /// What a session says.
 pub mod event;
 /// A run folder as bytes in memory.
@@ -25,6 +27,8 @@ pub mod files;
 pub mod foreign;
 /// A run as one static page.
 pub mod html;
+/// Means, deviations and intervals of small samples.
+pub mod interval;
 /// Events as lines of files.
 pub mod line;
 /// Tags and notes.
@@ -53,6 +57,10 @@ pub mod summary;
 pub mod svg;
 /// Runs for TensorBoard.
 pub mod tensorboard;
+/// What a sweep is and how far it is.
+pub mod sweep;
+/// A sweep as a table.
+pub mod sweep_table;
 /// Named arrays in safetensors files.
 pub mod tensors;
 /// TensorBoard's event files.

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::edge::EDGE_FILE;
 use super::event::{Event, Status};
 use super::files::{Line, Parse, lines_from_bytes, meta_from_bytes};
 use super::line;
 use super::marks::Marks;
 use super::meta::RunMeta;
+use super::sweep::SWEEP_FILE;
 use crate::error::{Error, Result};
 use crate::platform::files;
 
@@ -101,9 +103,10 @@ pub fn list(runs_dir: &Path) -> Result<Listing> {
     }
     let refuse = |source| Error::io(runs_dir, "list the runs", source);
     for path in files::list(runs_dir).map_err(refuse)? {
-        // A hidden folder is one that an import is filling.
+        // A hidden folder is one that an import is filling; that of a sweep holds runs of its own.
         let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if files::is_dir(&path) && !is_hidden {
+        let is_campaign = [SWEEP_FILE, EDGE_FILE].iter().any(|name| files::is_file(&path.join(name)));
+        if files::is_dir(&path) && !is_hidden && !is_campaign {
             match read_header(&path) {
                 Ok(header) => listing.runs.push(header),
                 Err(error) => listing.unreadable.push(error),

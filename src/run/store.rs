@@ -270,7 +270,7 @@ fn claim_folder(runs_dir: &Path, name: &str) -> Result<(String, PathBuf)> {
 }
 
 /// Locks a run folder until the lock is dropped or the process ends, however it ends.
-fn lock_folder(path: &Path) -> Result<Lock> {
+pub fn lock_folder(path: &Path) -> Result<Lock> {
     let lock_path = path.join(file::LOCK);
     let lock = Lock::take(&lock_path).map_err(|source| Error::io(&lock_path, "lock the run", source))?;
     let hint = "wait until it ends, stop it with Ctrl-C, or start a new run";

@@ -90,7 +90,7 @@ impl About {
 }
 
 /// Of everything that decides a run: not where its images lie, nor how many threads read them.
-fn config_hash(experiment: &Experiment) -> String {
+pub fn config_hash(experiment: &Experiment) -> String {
     let mut deciding = experiment.clone();
     deciding.data.path.clear();
     deciding.data.workers = 0;

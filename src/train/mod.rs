@@ -22,3 +22,15 @@ pub mod evaluate;
 pub mod selftest;
 /// A few steps with everything that parity with another implementation needs.
 pub mod trace;
+/// Many sessions side by side: native, on threads that block.
+#[cfg(feature = "cli")]
+pub mod jobs;
+/// What a campaign's folder holds already.
+#[cfg(feature = "cli")]
+pub mod recorded;
+/// Every run of a grid.
+#[cfg(feature = "cli")]
+pub mod sweep;
+/// The stability edge of some stems.
+#[cfg(feature = "cli")]
+pub mod edge;

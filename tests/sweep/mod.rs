@@ -1,0 +1,6 @@
+//! Sweeps and edges: grids, tables, searches, and that a kill in the middle changes nothing.
+
+mod campaign;
+mod grid;
+mod search;
+mod table;
