@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use vitrine::run::palette::NOT_FINITE;
 use vitrine::run::probe::ProbeFile;
+use vitrine::run::tensors::{Numbers, Tensors};
 
 use super::{vitrine, vitrine_in};
 
@@ -91,6 +93,28 @@ fn pictures_of_ones_own_are_looked_at() {
     // White on the left and black on the right.
     assert_eq!((maps.num_images, maps.side, maps.labels), (2, 8, vec![-1, -1]));
     assert!(maps.images[0] > 240 && maps.images[7 * 3] < 20);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_shown_as_such() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    train(folder.path());
+    let run = std::fs::read_dir(folder.path().join("runs")).expect("runs").next().expect("a run").expect("an entry").path();
+    let path = run.join("checkpoints/last.safetensors");
+    let mut weights = Tensors::read(&path).expect("weights");
+    let bias = weights.by_name.get_mut("patch_embed.proj.bias").expect("a bias");
+    bias.numbers = Numbers::F32(vec![f32::NAN; 16]);
+    weights.write(&run.join("checkpoints/broken.safetensors")).expect("weights");
+    let broken = run.join("checkpoints/broken.safetensors").display().to_string();
+    let line = vitrine_in(folder.path(), &["inspect", "--weights", &broken, "--out", "look", "--device", "cpu", "--json"]).done();
+    let summary: Value = serde_json::from_str(&line).expect("one JSON object");
+    assert_eq!(summary["cossim"][0], "NaN");
+    assert_eq!(summary["stages"][9]["operator_norm"], "NaN");
+    assert!(summary["stages"][8]["operator_norm"].as_f64() > Some(0.0), "{line}");
+    let out = folder.path().join("look");
+    assert_eq!(rows(&out, "similarity.csv")[1][2], "NaN");
+    let marked = image::open(out.join("similarity-0.png")).expect("a picture").into_rgb8();
+    assert_eq!(marked.get_pixel(5, 5).0, NOT_FINITE);
 }
 
 #[test]

@@ -112,6 +112,26 @@ fn damage_is_told() {
 }
 
 #[test]
+fn no_damage_makes_the_reader_panic() {
+    let whole = sample().to_tensors().to_bytes();
+    let mut draws = Draws::new(9, Stream::Synthetic, 0, 0);
+    let mut num_refused = 0;
+    for _ in 0..3000 {
+        let mut bytes = whole.clone();
+        // Mostly in the header, where sides and names stand.
+        for _ in 0..1 + draws.next_below(4) {
+            let end = if draws.next_below(4) == 0 { bytes.len() } else { 2500 };
+            bytes[draws.next_below(end as u32) as usize] = draws.next_below(256) as u8;
+        }
+        if draws.next_below(8) == 0 {
+            bytes.truncate(draws.next_below(whole.len() as u32) as usize);
+        }
+        num_refused += usize::from(ProbeFile::from_bytes(&bytes, Path::new("damaged")).is_err());
+    }
+    assert!(num_refused > 1000, "{num_refused} of 3000 were refused");
+}
+
+#[test]
 fn arrays_are_cut_at_leading_indices() {
     let array = Array::new(&[2, 3, 2], (0..12).map(|ix| ix as f32).collect());
     assert_eq!(array.at(&[1, 2]), Some(&[10.0, 11.0][..]));
