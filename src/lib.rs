@@ -37,5 +37,5 @@ pub mod model;
 /// The session: the loop, evaluation, probes, checkpoints.
 pub mod train;
 /// The screens: what is trained and what was, for a window and for a page.
-#[cfg(feature = "dashboard")]
+#[cfg(feature = "screens")]
 pub mod dashboard;

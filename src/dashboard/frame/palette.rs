@@ -1,0 +1,158 @@
+//! The command palette: every action by name, filtered by what is typed.
+
+use egui::{Align2, Id, Key, Modal, RichText, ScrollArea, TextEdit, Ui};
+
+use crate::config::presets;
+use crate::dashboard::form::Form;
+use crate::dashboard::model::{Action, Model};
+use crate::dashboard::panels;
+use crate::dashboard::theme;
+use crate::dashboard::view::Screen;
+use crate::run::command::Command;
+
+/// Rows shown at most.
+const MAX_ROWS: usize = 12;
+
+/// An action with its name.
+pub struct Named {
+    /// What it does.
+    pub name: String,
+    /// Its key, if it has one.
+    pub key: &'static str,
+    /// The action.
+    pub action: Action,
+}
+
+/// Every action that makes sense now.
+pub fn actions(model: &Model) -> Vec<Named> {
+    let named = |name: String, key, action| Named { name, key, action };
+    let mut all: Vec<Named> = Screen::ALL
+        .into_iter()
+        .map(|screen| named(format!("Go to {}: {}", screen.title(), screen.purpose()), "", Action::Go(screen)))
+        .collect();
+    let plain = [
+        ("Play or pause", "Space", Action::PlayPause),
+        ("One step", ".", Action::StepOnce),
+        ("Next event", "E", Action::SeekEvent),
+        ("Next probe", "→", Action::SeekProbe(true)),
+        ("Previous probe", "←", Action::SeekProbe(false)),
+        ("Follow the newest step", "End", Action::Seek(None)),
+        ("Copy a link to this view", "S", Action::Share),
+        ("Dark or light", "T", Action::SwitchTheme),
+        ("Save a picture of the window (PNG)", "P", Action::Picture),
+        ("Open files", "", Action::PickFiles),
+        ("List of runs", "R", Action::RunList),
+        ("Look for new runs", "", Action::Refresh),
+        ("Check the kernels of this device", "", Action::CheckUp),
+        ("List of keys", "?", Action::Keys),
+    ];
+    all.extend(plain.into_iter().map(|(name, key, action)| named(name.to_string(), key, action)));
+    if model.abilities.can_train {
+        all.push(named("Watch a crash: start the twin".to_string(), "", panels::twin::start_action(model)));
+        for preset in presets::all() {
+            let form = Form::from_preset(preset.name);
+            if let Ok(resolved) = form.resolved {
+                let order = panels::train::order(&form.name, resolved.experiment);
+                all.push(named(format!("Train {}", preset.name), "", Action::Train(vec![order], Screen::Train)));
+            }
+        }
+    }
+    if let Some(run) = model.training() {
+        let key = &run.head.key;
+        all.push(named(format!("Stop {}", run.name()), "", Action::Command(key.clone(), Command::Stop)));
+        all.push(named(format!("Write a checkpoint of {}", run.name()), "", Action::Command(key.clone(), Command::Checkpoint)));
+    }
+    for run in model.selected() {
+        all.push(named(format!("Save {} as a .vitrun file", run.name()), "", Action::Export(run.head.key.clone())));
+    }
+    for head in model.runs.all_heads() {
+        let verb = if model.view.runs.contains(&head.key) { "Take out" } else { "Select" };
+        all.push(named(format!("{verb} run {}", head.key), "", Action::Toggle(head.key.clone())));
+    }
+    all
+}
+
+/// Whether all letters of `typed` come in `name`, in order; words that begin with them rank first.
+fn rank(name: &str, typed: &str) -> Option<usize> {
+    let name = name.to_lowercase();
+    let typed = typed.to_lowercase();
+    if let Some(place) = name.find(typed.trim()) {
+        return Some(place);
+    }
+    let mut letters = name.chars();
+    let is_hit = typed.chars().filter(|letter| !letter.is_whitespace()).all(|letter| letters.any(|found| found == letter));
+    is_hit.then_some(1000)
+}
+
+/// Shows the palette while it is open.
+pub fn show(ui: &Ui, model: &mut Model) {
+    let Some(mut typed) = model.palette.clone() else { return };
+    let mut hits: Vec<(usize, Named)> = actions(model).into_iter().filter_map(|named| Some((rank(&named.name, &typed)?, named))).collect();
+    hits.sort_by_key(|(rank, _)| *rank);
+    let mut chosen = None;
+    let area = Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, [0.0, 72.0]);
+    let answer = Modal::new(Id::unique("palette")).area(area).show(ui.ctx(), |ui| {
+        ui.set_width(520f32.min(ui.ctx().content_rect().width() - 48.0));
+        let edit = TextEdit::singleline(&mut typed)
+            .hint_text("What to do …")
+            .desired_width(f32::INFINITY)
+            .font(egui::FontId::proportional(theme::SIZE_TITLE));
+        let answer = ui.add(edit);
+        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &typed, &typed, "Search every action"));
+        answer.request_focus();
+        let is_entered = ui.input(|input| input.key_pressed(Key::Enter));
+        ui.add_space(theme::GAP_XS);
+        if hits.is_empty() {
+            ui.label(RichText::new("Nothing of that name").color(theme::palette(ui).muted));
+        }
+        ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
+            for (ix, (_, named)) in hits.iter().take(MAX_ROWS).enumerate() {
+                let key = RichText::new(named.key).monospace().color(theme::palette(ui).muted);
+                let button = egui::Button::new(RichText::new(&named.name))
+                    .right_text(key)
+                    .truncate()
+                    .selected(ix == 0)
+                    .frame(ix == 0)
+                    .min_size([ui.available_width(), 28.0].into());
+                if ui.add(button).clicked() || (ix == 0 && is_entered) {
+                    chosen = Some(named.action.clone());
+                }
+            }
+        });
+    });
+    model.palette = Some(typed);
+    if let Some(action) = chosen {
+        model.palette = None;
+        model.ask(action);
+    } else if answer.should_close() {
+        model.palette = None;
+    }
+}
+
+/// Asks for a path while one is wanted.
+pub fn show_path_entry(ui: &Ui, model: &mut Model) {
+    let Some(mut path) = model.path_entry.clone() else { return };
+    let mut is_entered = false;
+    let answer = Modal::new(Id::unique("path entry")).show(ui.ctx(), |ui| {
+        ui.set_width(460f32.min(ui.ctx().content_rect().width() - 48.0));
+        ui.heading("Open");
+        ui.label(
+            RichText::new("A .vitrun file, a run folder, tfevents or safetensors. Files can also be dropped on the window.")
+                .color(theme::palette(ui).muted),
+        );
+        let answer = ui.add(TextEdit::singleline(&mut path).hint_text("Path").desired_width(f32::INFINITY));
+        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &path, &path, "Path of the file to open"));
+        answer.request_focus();
+        is_entered = ui.input(|input| input.key_pressed(Key::Enter));
+        ui.horizontal(|ui| {
+            is_entered |= ui.button("Open this path").clicked();
+            ui.button("Cancel").clicked()
+        })
+        .inner
+    });
+    model.path_entry = if answer.inner || answer.should_close() { None } else { Some(path.clone()) };
+    if is_entered && !path.trim().is_empty() {
+        model.path_entry = None;
+        model.ask(Action::OpenPath(path.trim().to_string()));
+    }
+}

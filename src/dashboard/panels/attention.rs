@@ -1,0 +1,172 @@
+//! Attention: layer × head as small pictures, one large on the image, rollout, distance and entropy.
+
+use egui::{RichText, Ui, Vec2};
+use egui_plot::{Plot, Points};
+
+use super::needs_run;
+use crate::dashboard::model::Model;
+use crate::dashboard::theme;
+use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::probe_view::{self, Shown};
+use crate::dashboard::widgets::{card, cells, sign};
+use crate::run::number::short;
+use crate::run::probe::{Array, Maps};
+
+/// Side of the large picture, points.
+const LARGE_SIDE: f32 = 300.0;
+/// Side of a thumbnail, points.
+const THUMB_SIDE: f32 = 52.0;
+
+/// Shows the screen.
+pub fn show(ui: &mut Ui, model: &mut Model) {
+    card::heading(ui, Screen::Attention.title(), Screen::Attention.purpose());
+    if !needs_run(ui, model, "Select one in the list; its probes keep who looks at whom") {
+        return;
+    }
+    let Some(shown) = probe_view::fetch(ui, model) else { return };
+    let [_, num_layers, num_heads, ..] = shown.maps().attention.weights.shape[..] else { return };
+    model.view.layer = model.view.layer.min(num_layers.saturating_sub(1));
+    model.view.head = model.view.head.filter(|&head| head < num_heads);
+    model.hovered_patch = None;
+    card::columns(ui, 2, 340.0, |ui, ix| match ix {
+        0 => large(ui, model, &shown),
+        _ => grid(ui, model, &shown),
+    });
+    card::columns(ui, 3, 260.0, |ui, ix| match ix {
+        0 => rollout(ui, model, &shown),
+        1 => by_head(ui, "Mean distance by head, pixels", "distance", &shown.maps().attention.distance),
+        _ => by_head(ui, "Entropy by head, nats", "entropy", &shown.maps().attention.entropy),
+    });
+}
+
+/// Where the chosen token looks in a head, or in the mean of all heads: the patches' shares.
+pub fn looks(maps: &Maps, image: usize, layer: usize, head: Option<usize>, patch: Option<usize>) -> Option<Vec<f32>> {
+    let weights = &maps.attention.weights;
+    let [_, _, num_heads, tokens, _] = weights.shape[..] else { return None };
+    let coarse = probe_view::side_of(tokens - 1);
+    let query = patch.map_or(0, |patch| 1 + probe_view::coarse_patch(patch, maps.grid, coarse));
+    let heads = head.map_or(0..num_heads, |head| head..head + 1);
+    let count = heads.len() as f32;
+    let mut sum = vec![0.0; tokens - 1];
+    for head in heads {
+        let rows = weights.at(&[image, layer, head])?;
+        let row = rows.get(query * tokens + 1..(query + 1) * tokens)?;
+        sum.iter_mut().zip(row).for_each(|(sum, share)| *sum += share / count);
+    }
+    Some(sum)
+}
+
+fn greatest(values: &[f32]) -> f64 {
+    f64::from(values.iter().copied().fold(0.0, f32::max)).max(1e-6)
+}
+
+fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
+    let maps = shown.maps();
+    let from = model.patch().map_or("the class token".to_string(), |patch| format!("patch {patch}"));
+    let head = model.view.head.map_or("all heads".to_string(), |head| format!("head {head}"));
+    card::show(ui, &format!("Block {}, {head}, from {from}", model.view.layer), |ui| {
+        probe_view::images(ui, model, shown);
+        let image = probe_view::picture(maps, model.view.image);
+        let size = probe_view::picture_size(ui, LARGE_SIDE);
+        let answer = cells::show(ui, shown.id("attention image"), &image, size, "Probe image: choose the patch that looks");
+        if let Some(values) = looks(maps, model.view.image, model.view.layer, model.view.head, model.patch()) {
+            let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
+            probe_view::overlay(ui, shown.id("attention overlay"), &image, &map, answer.rect);
+            cells::legend(ui, "0", &short(greatest(&values)), theme::sequential);
+        }
+        probe_view::choose_patch(ui, model, &answer, maps.grid);
+        ui.horizontal(|ui| {
+            if sign::pill(ui, "class token", model.view.patch.is_none()).clicked() {
+                model.view.patch = None;
+            }
+            if sign::pill(ui, "mean of heads", model.view.head.is_none()).clicked() {
+                model.view.head = None;
+            }
+        });
+    });
+}
+
+fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
+    let maps = shown.maps();
+    let [_, num_layers, num_heads, ..] = maps.attention.weights.shape[..] else { return };
+    card::show(ui, "Block × head", |ui| {
+        egui::ScrollArea::both().id_salt("heads").max_height(LARGE_SIDE + 120.0).show(ui, |ui| {
+            egui::Grid::new("heads").spacing([6.0, 6.0]).show(ui, |ui| {
+                ui.label("");
+                for head in 0..num_heads {
+                    ui.label(RichText::new(format!("head {head}")).size(theme::SIZE_SMALL));
+                }
+                ui.end_row();
+                for layer in 0..num_layers {
+                    ui.label(RichText::new(format!("block {layer}")).size(theme::SIZE_SMALL));
+                    for head in 0..num_heads {
+                        thumbnail(ui, model, shown, layer, head);
+                    }
+                    ui.end_row();
+                }
+            });
+        });
+    });
+}
+
+fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, layer: usize, head: usize) {
+    let Some(values) = looks(shown.maps(), model.view.image, layer, Some(head), model.patch()) else { return };
+    let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
+    let answer = cells::show(ui, shown.id((layer, head)), &map, Vec2::splat(THUMB_SIDE), &format!("Block {layer}, head {head}"));
+    if model.view.layer == layer && model.view.head.is_none_or(|chosen| chosen == head) {
+        cells::outline(ui, answer.rect, 1, 1, (0, 0));
+    }
+    if answer.clicked() {
+        model.view.layer = layer;
+        model.view.head = Some(head);
+    }
+}
+
+fn rollout(ui: &mut Ui, model: &Model, shown: &Shown) {
+    let maps = shown.maps();
+    card::show(ui, "Rollout from the class token", |ui| {
+        let Some(values) = maps.attention.rollout.at(&[model.view.image]) else { return };
+        let low = f64::from(values.iter().copied().fold(f32::INFINITY, f32::min));
+        let map = probe_view::map_cells(values, low, greatest(values), theme::sequential);
+        let image = probe_view::picture(maps, model.view.image);
+        let size = probe_view::picture_size(ui, 180.0);
+        let answer = cells::show(ui, shown.id("rollout image"), &image, size, "Attention rollout over the image");
+        probe_view::overlay(ui, shown.id("rollout"), &image, &map, answer.rect);
+        ui.label(
+            RichText::new("What the class token holds in the end came from here (Abnar and Zuidema 2020)")
+                .size(theme::SIZE_SMALL)
+                .color(theme::palette(ui).muted),
+        );
+    });
+}
+
+/// A number of each head, block by block.
+fn by_head(ui: &mut Ui, title: &str, id: &'static str, numbers: &Array) {
+    let palette = theme::palette(ui);
+    let [num_layers, num_heads] = numbers.shape[..] else { return };
+    card::show(ui, title, |ui| {
+        let plot = Plot::new(id)
+            .height(180.0)
+            .show_background(false)
+            .allow_scroll(false)
+            .grid_color(palette.line)
+            .include_y(0.0)
+            .include_x(-0.4)
+            .include_x(num_layers as f64 - 0.6)
+            .y_axis_min_width(30.0)
+            .x_grid_spacer(move |_| (0..num_layers).map(|layer| egui_plot::GridMark { value: layer as f64, step_size: 1.0 }).collect())
+            .x_axis_formatter(|mark, _| format!("{}", mark.value.round()));
+        let answer = plot.show(ui, |plot| {
+            for head in 0..num_heads {
+                let points: Vec<[f64; 2]> = (0..num_layers)
+                    .filter_map(|layer| {
+                        Some([layer as f64 + 0.06 * (head as f64 - num_heads as f64 / 2.0), f64::from(numbers.at(&[layer, head])?[0])])
+                    })
+                    .collect();
+                plot.points(Points::new(format!("head {head}"), points).color(palette.run(head)).radius(4.0));
+            }
+        });
+        answer.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::GraphicsObject, true, title));
+        ui.label(RichText::new("block, from the first").size(theme::SIZE_SMALL).color(palette.muted));
+    });
+}

@@ -1,0 +1,263 @@
+//! Autopsy: the steps around a fatal event, what gave way first, and what to try instead.
+
+use egui::{Grid, RichText, Ui};
+
+use super::needs_run;
+use crate::config::Experiment;
+use crate::dashboard::host::{Order, RunKey, Start};
+use crate::dashboard::model::{Action, Model};
+use crate::dashboard::runs::{Metric, Run};
+use crate::dashboard::theme;
+use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
+use crate::dashboard::widgets::{card, group_strip, sign, state};
+use crate::run::alarm::Alarm;
+use crate::run::event::StepStat;
+use crate::run::number::{is_finite, short};
+
+/// Steps shown on each side of the event.
+const REACH_STEPS: u64 = 200;
+/// A number is out of the ordinary from so many times its median before the event.
+const OUTSIZE: f64 = 3.0;
+
+/// Shows the screen.
+pub fn show(ui: &mut Ui, model: &mut Model) {
+    card::heading(ui, Screen::Autopsy.title(), Screen::Autopsy.purpose());
+    if !needs_run(ui, model, "Select a crashed run in the list, or start the twin and wait for one") {
+        return;
+    }
+    let crashed = |run: &&Run| run.state.standing.crash.is_some();
+    let Some(key) = model.selected().into_iter().find(crashed).or(model.lead()).map(|run| run.head.key.clone()) else { return };
+    let Some(run) = model.runs.get(&key) else { return };
+    let Some(alarm) = cause(run).cloned() else {
+        let hint = format!("{} is {} so far; this screen opens when a run has an alarm", run.name(), run.verdict().name());
+        state::empty(ui, "Nothing has crashed", &hint);
+        return;
+    };
+    finding(ui, model, &key, &alarm);
+    ui.add_space(theme::GAP_M);
+    around(ui, model, &key, &alarm);
+    ui.add_space(theme::GAP_M);
+    card::columns(ui, 2, 340.0, |ui, ix| match ix {
+        0 => cascade_card(ui, model, &key, &alarm),
+        _ => remedies(ui, model, &key),
+    });
+}
+
+/// The event to look at: the first fatal one, else the first warning.
+fn cause(run: &Run) -> Option<&Alarm> {
+    run.state.alarms.iter().find(|alarm| alarm.is_fatal()).or(run.state.alarms.first())
+}
+
+fn finding(ui: &mut Ui, model: &Model, key: &RunKey, alarm: &Alarm) {
+    let palette = theme::palette(ui);
+    let Some(run) = model.runs.get(key) else { return };
+    card::frame(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(|ui| {
+            sign::verdict(ui, run.verdict());
+            let title = format!("{}: {} at step {}", run.name(), alarm.kind.name().replace('_', " "), alarm.step);
+            ui.label(RichText::new(title).font(theme::title_font(theme::SIZE_HEADING)).color(palette.level(alarm.level)));
+        });
+        ui.label(&alarm.why);
+        if let Some(first) = &alarm.first {
+            ui.label(RichText::new(format!("First seen in {first}")).color(palette.bad));
+        }
+        ui.label(RichText::new(&alarm.hint).color(palette.muted));
+    });
+}
+
+fn around(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
+    let Some(run) = model.runs.get(key) else { return };
+    let slot = model.runs.slot(key);
+    let steps = (alarm.step.saturating_sub(REACH_STEPS).max(1), (alarm.step + REACH_STEPS).min(run.last_step().max(alarm.step + 10)));
+    let mut clicked = None;
+    card::columns(ui, 2, 320.0, |ui, ix| {
+        let (id, metric) = [("crash loss", Metric::Loss), ("crash norm", Metric::GradNorm)][ix];
+        card::show(ui, &format!("{}, ±{REACH_STEPS} steps", metric.title()), |ui| {
+            let spec = ChartSpec {
+                id,
+                metric,
+                x_axis: crate::dashboard::view::XAxis::Step,
+                is_log_x: false,
+                is_log_y: metric == Metric::GradNorm || model.view.is_log_y,
+                is_smoothed: false,
+                height: 210.0,
+                level: (metric == Metric::Loss).then(|| run.state.standing.chance_loss()).flatten().map(|level| (level, "chance, ln K")),
+                step: Some(model.view.step.unwrap_or(alarm.step)),
+                steps: Some(steps),
+            };
+            clicked = clicked.or(chart::show(ui, &spec, &[Trace { run, slot }], &|_| Vec::new()).clicked_step);
+        });
+    });
+    card::show(ui, "Gradient norm by parameter group, whole run", |ui| {
+        if let Some(run) = model.runs.get(key) {
+            clicked = clicked.or(group_strip::show(ui, run, 180.0, Some(model.view.step.unwrap_or(alarm.step))));
+        }
+    });
+    if let Some(step) = clicked {
+        model.ask(Action::Seek(Some(step)));
+    }
+}
+
+/// One line of the cascade: when, what, how far out of the ordinary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Steps before the event; 0 is the event.
+    pub steps_before: u64,
+    /// What left the ordinary, with its numbers.
+    pub what: String,
+}
+
+/// What gave way in which order before `alarm`: the first step at which each number left three times
+/// its median for good, then the alarms up to the event.
+pub fn cascade(run: &Run, alarm: &Alarm) -> Vec<Stage> {
+    let first_step = alarm.step.saturating_sub(REACH_STEPS);
+    let window: Vec<_> = run.state.steps.iter().filter(|stat| stat.step >= first_step && stat.step <= alarm.step).collect();
+    let mut stages = Vec::new();
+    let numbers: [(&str, fn(&StepStat) -> f64); 2] = [("gradient norm", |stat| stat.grad_norm), ("loss", |stat| stat.loss)];
+    for (name, value) in numbers {
+        let mut calm: Vec<f64> = window.iter().take(window.len() / 2).map(|stat| value(stat)).filter(|&value| is_finite(value)).collect();
+        calm.sort_by(f64::total_cmp);
+        let Some(&median) = calm.get(calm.len() / 2) else { continue };
+        let is_out = |stat: &&&StepStat| !is_finite(value(stat)) || value(stat) > OUTSIZE * median.max(1e-12);
+        if let Some(stat) = window.iter().find(is_out) {
+            let what = format!("{name} {}, {} in the calm before", short(value(stat)), short(median));
+            stages.push(Stage { steps_before: alarm.step - stat.step, what });
+        }
+    }
+    for (group, name) in group_strip::groups(run).iter().enumerate() {
+        let calm = group_strip::median(run, group);
+        let norm = |stat: &StepStat| stat.groups.get(group).copied().unwrap_or(0.0);
+        let is_out = |stat: &&&StepStat| !is_finite(norm(stat)) || norm(stat) > OUTSIZE * calm.max(1e-12);
+        if let Some(stat) = window.iter().find(is_out) {
+            let what = format!("{name}: gradient norm {}, {} usually", short(norm(stat)), short(calm));
+            stages.push(Stage { steps_before: alarm.step - stat.step, what });
+        }
+    }
+    for earlier in run.state.alarms.iter().filter(|earlier| earlier.step >= first_step && earlier.step <= alarm.step) {
+        let first = earlier.first.as_ref().map_or(String::new(), |first| format!(" in {first}"));
+        let what = format!("{}{first}", earlier.kind.name().replace('_', " "));
+        stages.push(Stage { steps_before: alarm.step - earlier.step, what });
+    }
+    stages.sort_by_key(|stage| std::cmp::Reverse(stage.steps_before));
+    stages
+}
+
+fn cascade_card(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
+    let palette = theme::palette(ui);
+    let mut clicked = None;
+    card::show(ui, "What gave way first", |ui| {
+        let Some(run) = model.runs.get(key) else { return };
+        let stages = cascade(run, alarm);
+        Grid::new("cascade").num_columns(2).spacing([theme::GAP_M, 6.0]).show(ui, |ui| {
+            for stage in &stages {
+                let when = if stage.steps_before == 0 { "t₀".to_string() } else { format!("t−{}", stage.steps_before) };
+                let ink = if stage.steps_before == 0 { palette.bad } else { palette.accent };
+                if ui
+                    .add(egui::Button::new(RichText::new(when).monospace().color(ink)).frame(false))
+                    .on_hover_text("Move the playhead here")
+                    .clicked()
+                {
+                    clicked = Some(alarm.step - stage.steps_before);
+                }
+                ui.label(&stage.what);
+                ui.end_row();
+            }
+        });
+    });
+    if let Some(step) = clicked {
+        model.ask(Action::Seek(Some(step)));
+    }
+}
+
+/// A change worth a try after a crash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remedy {
+    /// What it is called.
+    pub title: &'static str,
+    /// What it changes.
+    pub detail: String,
+    /// The changed experiment.
+    pub experiment: Experiment,
+    /// Whether the weights before the crash still fit.
+    pub keeps_weights: bool,
+}
+
+/// What to try instead of `experiment`.
+pub fn remedies_of(experiment: &Experiment) -> Vec<Remedy> {
+    let mut halved = experiment.clone();
+    halved.optim.lr *= 0.5;
+    let mut warmer = experiment.clone();
+    warmer.schedule.warmup_epochs = (2.0 * warmer.schedule.warmup_epochs).max(1.0).min(warmer.schedule.epochs);
+    let mut clipped = experiment.clone();
+    clipped.optim.clip_grad = 1.0;
+    let mut remedies = vec![
+        Remedy {
+            title: "Half the learning rate",
+            detail: format!("optim.lr {} → {}", short(experiment.optim.lr), short(halved.optim.lr)),
+            experiment: halved,
+            keeps_weights: true,
+        },
+        Remedy {
+            title: "A longer warm-up",
+            detail: format!(
+                "schedule.warmup_epochs {} → {}",
+                short(experiment.schedule.warmup_epochs),
+                short(warmer.schedule.warmup_epochs)
+            ),
+            experiment: warmer,
+            keeps_weights: false,
+        },
+        Remedy {
+            title: "Clip gradients",
+            detail: format!("optim.clip_grad {} → 1", short(experiment.optim.clip_grad)),
+            experiment: clipped,
+            keeps_weights: true,
+        },
+    ];
+    let scaled = match experiment.model.stem.as_str() {
+        stem if stem.contains("BN") && stem.contains("ReLU") => None,
+        stem if stem.starts_with("3Conv") => Some("3Conv+3BN+3ReLU+1Proj"),
+        _ => Some("1Proj+1BN+1ReLU"),
+    };
+    if let Some(stem) = scaled {
+        let mut stable = experiment.clone();
+        stable.model.stem = stem.to_string();
+        let detail = format!("model.stem {} → {stem}", experiment.model.stem);
+        remedies.push(Remedy { title: "Add BatchNorm and ReLU", detail, experiment: stable, keeps_weights: false });
+    }
+    remedies
+}
+
+fn remedies(ui: &mut Ui, model: &mut Model, key: &RunKey) {
+    let palette = theme::palette(ui);
+    let mut actions = Vec::new();
+    card::show(ui, "Try instead", |ui| {
+        let Some(run) = model.runs.get(key) else { return };
+        let Some(experiment) = &run.experiment else {
+            ui.label("This version cannot read the run's config");
+            return;
+        };
+        let has_snapshot = run.state.checkpoints.iter().any(|checkpoint| checkpoint.path.contains("pre-crash"));
+        for remedy in remedies_of(experiment) {
+            let start = if remedy.keeps_weights && has_snapshot { Start::PreCrash(key.clone()) } else { Start::Fresh };
+            let place = if start == Start::Fresh { "from the beginning" } else { "from just before the crash" };
+            ui.horizontal_wrapped(|ui| {
+                if ui.add_enabled(model.abilities.can_train, egui::Button::new(remedy.title)).clicked() {
+                    let name = format!("{} {}", run.name(), remedy.title.to_lowercase());
+                    actions.push((Order { name, experiment: remedy.experiment.clone(), start }, key.clone()));
+                }
+                ui.label(RichText::new(format!("{}, {place}", remedy.detail)).color(palette.muted));
+            });
+        }
+        if !model.abilities.can_train {
+            ui.label(RichText::new("This page cannot train; see Doctor").color(palette.warn));
+        }
+    });
+    for (order, crashed) in actions {
+        model.ask(Action::Train(vec![order], Screen::Train));
+        // The crashed run stays beside the new one.
+        model.ask(Action::Toggle(crashed));
+    }
+}

@@ -1,0 +1,182 @@
+//! Compare: several runs in one chart and one table.
+
+use egui::{ComboBox, RichText, Ui};
+
+use super::compare_table;
+use super::train;
+use crate::dashboard::compare::{self, groups_by_all_but_seed};
+use crate::dashboard::export;
+use crate::dashboard::host::{RunHead, Saved};
+use crate::dashboard::model::{Action, Model};
+use crate::dashboard::runs::{Metric, Run};
+use crate::dashboard::theme;
+use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::sampled::{self, Group};
+use crate::dashboard::widgets::{card, sign, state};
+
+/// Height of the overlay.
+const HEIGHT: f32 = 320.0;
+
+/// Shows the screen.
+pub fn show(ui: &mut Ui, model: &mut Model) {
+    card::heading(ui, Screen::Compare.title(), Screen::Compare.purpose());
+    if model.view.runs.is_empty() {
+        state::empty(ui, "No runs selected", "Select two or more in the list; their curves and configs appear here");
+        return;
+    }
+    if model.selected().is_empty() && !super::needs_run(ui, model, "") {
+        return;
+    }
+    train::switches(ui, model);
+    choices(ui, model);
+    overlay(ui, model);
+    ui.add_space(theme::GAP_M);
+    table_card(ui, model);
+    ui.add_space(theme::GAP_M);
+    difference(ui, model);
+}
+
+fn metric_id() -> egui::Id {
+    egui::Id::unique("compared metric")
+}
+
+fn metric(ui: &Ui) -> Metric {
+    ui.data(|data| data.get_temp(metric_id())).unwrap_or(Metric::Loss)
+}
+
+fn choices(ui: &mut Ui, model: &mut Model) {
+    ui.horizontal_wrapped(|ui| {
+        for one in Metric::ALL {
+            if sign::pill(ui, one.title(), metric(ui) == one).clicked() {
+                ui.data_mut(|data| data.insert_temp(metric_id(), one));
+            }
+        }
+        ui.add_space(theme::GAP_S);
+        if sign::pill(ui, "group seeds", model.view.is_grouped)
+            .on_hover_text("Runs that differ in the seed alone become one line: mean, and least to greatest")
+            .clicked()
+        {
+            model.view.is_grouped = !model.view.is_grouped;
+        }
+        let label = ui.label(RichText::new("baseline").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
+        let shown =
+            model.view.baseline.as_ref().and_then(|key| model.runs.head(key)).map_or("none", |head| head.meta.name.as_str()).to_string();
+        let names: Vec<_> = model
+            .view
+            .runs
+            .iter()
+            .map(|key| (key.clone(), model.runs.head(key).map_or(key.0.clone(), |head| head.meta.name.clone())))
+            .collect();
+        let combo = ComboBox::from_id_salt("baseline").selected_text(shown).width(130.0).show_ui(ui, |ui| {
+            ui.selectable_value(&mut model.view.baseline, None, "none");
+            for (key, name) in &names {
+                ui.selectable_value(&mut model.view.baseline, Some(key.clone()), name).on_hover_text(&key.0);
+            }
+        });
+        combo.response.labelled_by(label.id);
+    });
+    ui.add_space(theme::GAP_S);
+}
+
+fn overlay(ui: &mut Ui, model: &mut Model) {
+    let metric = metric(ui);
+    if !model.view.is_grouped && model.view.baseline.is_none() {
+        train::metric_card(ui, model, "overlay", metric, HEIGHT);
+    } else {
+        let title = if model.view.baseline.is_some() {
+            format!("{}, difference to the baseline", metric.title())
+        } else {
+            metric.title().to_string()
+        };
+        card::show(ui, &title, |ui| {
+            let groups = groups(model);
+            let baseline = model.view.baseline.as_ref().and_then(|key| model.runs.get(key));
+            let is_log_y = model.view.is_log_y && metric.may_be_log();
+            sampled::show(ui, &groups, baseline, metric, (model.view.x_axis, model.view.is_log_x, is_log_y), HEIGHT);
+        });
+    }
+    ui.horizontal_wrapped(|ui| {
+        if ui.button("Series as CSV").clicked() {
+            let bytes = export::series_csv(&model.selected(), metric).into_bytes();
+            model.ask(Action::Save(Saved { name: format!("{}.csv", metric.name()), bytes }));
+        }
+        if ui.button("Chart as SVG").clicked() {
+            let bytes = export::chart_svg(&model.selected(), metric, model.view.x_axis).into_bytes();
+            model.ask(Action::Save(Saved { name: format!("{}.svg", metric.name()), bytes }));
+        }
+        if ui.button("Picture as PNG").on_hover_text("What the window shows now").clicked() {
+            model.ask(Action::Picture);
+        }
+    });
+}
+
+/// The selected runs, each alone or with those that differ in the seed.
+fn groups(model: &Model) -> Vec<Group<'_>> {
+    let selected = model.selected();
+    let alone = |run: &&Run| vec![run.head.key.clone()];
+    let keys = if model.view.is_grouped {
+        let heads: Vec<&RunHead> = selected.iter().map(|run| &run.head).collect();
+        groups_by_all_but_seed(&heads).into_iter().map(|group| group.into_iter().map(|head| head.key.clone()).collect()).collect()
+    } else {
+        selected.iter().map(alone).collect::<Vec<Vec<_>>>()
+    };
+    let group = |keys: Vec<crate::dashboard::host::RunKey>| {
+        let runs: Vec<&Run> = keys.iter().filter_map(|key| model.runs.get(key)).collect();
+        let name = runs.first().map_or(String::new(), |run| run.name().to_string());
+        let name = if runs.len() > 1 { format!("{name} ×{}", runs.len()) } else { name };
+        Group { name, slot: keys.first().map_or(0, |key| model.runs.slot(key)), runs }
+    };
+    keys.into_iter().map(group).collect()
+}
+
+fn table_card(ui: &mut Ui, model: &mut Model) {
+    let heads: Vec<RunHead> = model.view.runs.iter().filter_map(|key| model.runs.head(key)).cloned().collect();
+    let heads: Vec<&RunHead> = heads.iter().collect();
+    let table = compare::table(&heads, model.view.is_grouped, model.view.baseline.as_ref());
+    card::show(ui, "Runs", |ui| {
+        compare_table::show(ui, model, &table);
+        ui.add_space(theme::GAP_XS);
+        ui.horizontal_wrapped(|ui| {
+            if ui.button("Table as CSV").clicked() {
+                model.ask(Action::Save(Saved { name: "runs.csv".to_string(), bytes: export::table_csv(&table).into_bytes() }));
+            }
+            if ui.button("Table as Markdown").clicked() {
+                model.ask(Action::Save(Saved { name: "runs.md".to_string(), bytes: export::table_markdown(&table).into_bytes() }));
+            }
+        });
+    });
+}
+
+/// The config keys that are not the same in all selected runs, value beside value.
+fn difference(ui: &mut Ui, model: &Model) {
+    let palette = theme::palette(ui);
+    let heads: Vec<&RunHead> = model.view.runs.iter().filter_map(|key| model.runs.head(key)).collect();
+    card::show(ui, "Config, where it differs", |ui| {
+        let keys = compare::differing_keys(&heads);
+        if keys.is_empty() {
+            let text = if heads.len() < 2 { "Select a second run to see what differs" } else { "The configs are the same, key by key" };
+            ui.label(RichText::new(text).color(palette.muted));
+            return;
+        }
+        egui::ScrollArea::horizontal().id_salt("difference").show(ui, |ui| {
+            egui::Grid::new("difference").striped(true).spacing([theme::GAP_L, 6.0]).show(ui, |ui| {
+                ui.label("");
+                for head in &heads {
+                    ui.horizontal(|ui| {
+                        sign::run_line(ui, model.runs.slot(&head.key));
+                        ui.label(RichText::new(&head.meta.name).font(theme::title_font(theme::SIZE_BODY)));
+                    });
+                }
+                ui.end_row();
+                for key in &keys {
+                    ui.label(RichText::new(key).monospace().color(palette.muted));
+                    for head in &heads {
+                        let values = compare::config_values(&head.config_toml);
+                        ui.label(RichText::new(values.get(key).map_or("–", String::as_str)).monospace());
+                    }
+                    ui.end_row();
+                }
+            });
+        });
+    });
+}

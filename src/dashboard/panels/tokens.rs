@@ -1,0 +1,181 @@
+//! Tokens: how alike the patch tokens are, by layer and over training; the paper's Figure 1, live.
+
+use egui::{Id, RichText, Ui, vec2};
+use egui_plot::{Line, Plot, Points};
+
+use super::needs_run;
+use crate::dashboard::model::{Action, Model};
+use crate::dashboard::runs::Run;
+use crate::dashboard::theme;
+use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::cells::{self, Cells};
+use crate::dashboard::widgets::{card, probe_view, state};
+use crate::run::number::{is_finite, short};
+
+/// Shows the screen.
+pub fn show(ui: &mut Ui, model: &mut Model) {
+    card::heading(ui, Screen::Tokens.title(), Screen::Tokens.purpose());
+    if !needs_run(ui, model, "Select one in the list; its probes say how alike its tokens are") {
+        return;
+    }
+    card::columns(ui, 2, 340.0, |ui, ix| match ix {
+        0 => figure(ui, model),
+        _ => histories(ui, model),
+    });
+    probe_view::similarity(ui, model);
+}
+
+/// Name of a layer of `cossim`: the stem's output, after the position embedding, each block.
+pub fn layer_name(layer: usize) -> String {
+    match layer {
+        0 => "stem".to_string(),
+        1 => "+ position".to_string(),
+        block => format!("block {}", block - 1),
+    }
+}
+
+/// Similarity by layer at the playhead, a line for each run.
+fn figure(ui: &mut Ui, model: &mut Model) {
+    card::show(ui, "Similarity by layer at the playhead", |ui| {
+        let palette = theme::palette(ui);
+        let rows: Vec<_> = model
+            .selected()
+            .into_iter()
+            .filter_map(|run| {
+                let step = run.probe_step_near(model.step_of(run))?;
+                let probe = run.state.probes.iter().find(|probe| probe.step == step)?;
+                Some((run.name().to_string(), model.runs.slot(&run.head.key), probe.clone()))
+            })
+            .collect();
+        if rows.is_empty() {
+            state::empty(ui, "No probes yet", "A run probes its tokens every probe.every steps");
+            return;
+        }
+        let layer = model.view.layer as f64;
+        let plot = Plot::new("similarity by layer")
+            .height(230.0)
+            .show_background(false)
+            .allow_scroll(false)
+            .grid_color(palette.line)
+            .include_y(0.0)
+            .include_y(1.0)
+            .y_axis_min_width(36.0)
+            .x_grid_spacer(|input| {
+                let whole = |layer: i32| egui_plot::GridMark { value: f64::from(layer), step_size: 1.0 };
+                (input.bounds.0.ceil() as i32..=input.bounds.1.floor() as i32).map(whole).collect()
+            })
+            .x_axis_formatter(|mark, _| if mark.value < 0.0 { String::new() } else { short_layer(mark.value.round() as usize) })
+            .label_formatter(|place| match place {
+                egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                    Some(format!("{plot_name}\n{}: {}", layer_name(position.x.round().max(0.0) as usize), short(position.y)))
+                }
+                egui_plot::HoverPosition::Elsewhere { .. } => None,
+            });
+        let summary: Vec<String> = rows
+            .iter()
+            .map(|(name, _, probe)| format!("{name} {}", probe.cossim.iter().map(|&value| short(value)).collect::<Vec<_>>().join(" ")))
+            .collect();
+        let answer = plot.show(ui, |plot| {
+            plot.vline(egui_plot::VLine::new("layer", layer).color(palette.accent).width(1.0).allow_hover(false));
+            for (name, slot, probe) in &rows {
+                let points: Vec<[f64; 2]> = probe
+                    .cossim
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, value)| is_finite(**value))
+                    .map(|(ix, &value)| [ix as f64, value])
+                    .collect();
+                plot.line(Line::new(name.clone(), points.clone()).color(palette.run(*slot)).width(2.0).style(theme::dash(*slot)));
+                plot.points(Points::new(format!("{name} layers"), points).color(palette.run(*slot)).radius(3.5).allow_hover(false));
+            }
+        });
+        answer.response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::GraphicsObject, true, format!("Similarity by layer: {}", summary.join("; ")))
+        });
+        if answer.response.clicked()
+            && let Some(place) = answer.response.interact_pointer_pos()
+        {
+            let layers = rows.iter().map(|(_, _, probe)| probe.cossim.len()).max().unwrap_or(1);
+            model.view.layer = (answer.transform.value_from_position(place).x.round().max(0.0) as usize).min(layers - 1);
+        }
+        ui.label(
+            RichText::new("Mean cosine of the patch tokens of an image; lower is more diverse. A click chooses the layer.")
+                .size(theme::SIZE_SMALL)
+                .color(palette.muted),
+        );
+    });
+}
+
+fn short_layer(layer: usize) -> String {
+    match layer {
+        0 => "stem".to_string(),
+        1 => "+pos".to_string(),
+        block => (block - 1).to_string(),
+    }
+}
+
+fn histories(ui: &mut Ui, model: &mut Model) {
+    let mut actions = Vec::new();
+    card::show(ui, "History, layer × probe", |ui| {
+        for run in model.selected() {
+            ui.horizontal(|ui| {
+                crate::dashboard::widgets::sign::run_line(ui, model.runs.slot(&run.head.key));
+                ui.label(run.name());
+            });
+            actions.extend(history(ui, run, 110.0, model.view.step).map(|step| Action::Seek(Some(step))));
+        }
+    });
+    actions.into_iter().for_each(|action| model.ask(action));
+}
+
+/// Similarity as a map, layers from bottom to top, probes from left to right; a clicked probe's step.
+pub fn history(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u64> {
+    let probes = &run.state.probes;
+    let num_layers = probes.iter().map(|probe| probe.cossim.len()).max().unwrap_or(0);
+    if num_layers == 0 {
+        state::empty(ui, "No probes yet", "A run probes its tokens every probe.every steps");
+        return None;
+    }
+    let palette = theme::palette(ui);
+    let value = |layer: usize, probe: usize| probes[probe].cossim.get(layer).copied().unwrap_or(f64::NAN);
+    let values: Vec<f64> = (0..num_layers)
+        .rev()
+        .flat_map(|layer| (0..probes.len()).map(move |probe| (layer, probe)))
+        .map(|(layer, probe)| value(layer, probe))
+        .collect();
+    let map = Cells::mapped(probes.len(), values, |value| if is_finite(value) { theme::sequential(value) } else { palette.bad });
+    let mut clicked = None;
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let label_width = 56.0;
+        let (labels, _) = ui.allocate_exact_size(vec2(label_width, height), egui::Sense::hover());
+        let row_height = height / num_layers as f32;
+        let every = (14.0 / row_height).ceil().max(1.0) as usize;
+        for layer in (0..num_layers).step_by(every) {
+            let at = egui::pos2(labels.right() - 2.0, labels.bottom() - row_height * (layer as f32 + 0.5));
+            let font = egui::FontId::proportional(theme::SIZE_SMALL);
+            ui.painter().text(at, egui::Align2::RIGHT_CENTER, layer_name(layer), font, palette.muted);
+        }
+        let name = format!("{}: similarity of {num_layers} layers over {} probes", run.name(), probes.len());
+        let answer = cells::show(ui, Id::unique(("history", &run.head.key.0)), &map, vec2(ui.available_width(), height), &name);
+        if let Some(near) =
+            step.and_then(|step| run.probe_step_near(step)).and_then(|near| probes.iter().position(|probe| probe.step == near))
+        {
+            let x = egui::lerp(answer.rect.x_range(), (near as f32 + 0.5) / probes.len() as f32);
+            ui.painter().vline(x, answer.rect.y_range(), egui::Stroke::new(1.5, palette.accent));
+        }
+        if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, probes.len(), num_layers, place)) {
+            let layer = num_layers - 1 - row;
+            let text = format!("{}, step {}: {}", layer_name(layer), probes[column].step, short(value(layer, column)));
+            if answer.clicked() {
+                clicked = Some(probes[column].step);
+            }
+            answer.on_hover_text_at_pointer(text);
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.add_space(60.0);
+        cells::legend(ui, "0 diverse", "1 all alike", theme::sequential);
+    });
+    clicked
+}

@@ -1,0 +1,253 @@
+//! Train: one training, from its config to its last event.
+
+use egui::{RichText, Slider, Ui};
+
+use super::{form, needs_run};
+use crate::config::Experiment;
+use crate::dashboard::form::Form;
+use crate::dashboard::host::{Order, RunKey, Start};
+use crate::dashboard::model::{Action, Model};
+use crate::dashboard::runs::{Metric, Run};
+use crate::dashboard::theme;
+use crate::dashboard::view::{Screen, XAxis};
+use crate::dashboard::widgets::chart::{self, ChartSpec, Dot, Trace};
+use crate::dashboard::widgets::{card, feed, group_strip, sign};
+use crate::run::command::Command;
+use crate::run::number::short;
+use crate::run::report::grouped;
+
+/// Height of the large chart.
+const MAIN_HEIGHT: f32 = 260.0;
+/// Height of the small charts.
+const SIDE_HEIGHT: f32 = 150.0;
+
+/// The order of a training from its initial weights.
+pub fn order(name: &str, experiment: Experiment) -> Order {
+    let name = if name.trim().is_empty() { "run" } else { name.trim() };
+    Order { name: name.to_string(), experiment, start: Start::Fresh }
+}
+
+/// Shows the screen.
+pub fn show(ui: &mut Ui, model: &mut Model) {
+    card::heading(ui, Screen::Train.title(), Screen::Train.purpose());
+    if model.view.runs.is_empty() {
+        form::show(ui, model);
+        return;
+    }
+    if !needs_run(ui, model, "Select one in the list, or set up a training") {
+        return;
+    }
+    if let Some(key) = model.lead().map(|run| run.head.key.clone()) {
+        summary(ui, model, &key);
+        ui.add_space(theme::GAP_M);
+        switches(ui, model);
+        charts(ui, model);
+        ui.add_space(theme::GAP_M);
+        card::columns(ui, 2, 340.0, |ui, ix| match ix {
+            0 => events(ui, model, &key),
+            _ => inside(ui, model, &key),
+        });
+    }
+}
+
+fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
+    let palette = theme::palette(ui);
+    let Some(run) = model.runs.get(key) else { return };
+    let (is_running, is_paused) = (run.is_running(), run.is_paused);
+    let stat = run.stat_near(model.step_of(run)).cloned();
+    let standing = run.state.standing.clone();
+    let (name, device) = (run.name().to_string(), standing.started.device.clone());
+    let experiment = run.experiment.clone();
+    let current_lr = stat.as_ref().map_or(0.0, |stat| stat.lr);
+    let mut actions = Vec::new();
+    card::frame(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(|ui| {
+            sign::verdict(ui, standing.verdict);
+            ui.label(RichText::new(&name).font(theme::title_font(theme::SIZE_TITLE)));
+            let state = if is_running && is_paused {
+                "paused"
+            } else if is_running {
+                "running"
+            } else {
+                standing.status.name()
+            };
+            let crash =
+                standing.crash.map_or(String::new(), |crash| format!(", {} at step {}", crash.kind.name().replace('_', " "), crash.step));
+            ui.label(RichText::new(format!("{state}, {}{crash}", standing.verdict.name())).color(palette.verdict(standing.verdict)));
+            ui.label(RichText::new(format!("{device}, {} parameters", grouped(standing.started.params))).color(palette.muted));
+        });
+        if is_running {
+            let total = standing.started.total_steps.max(1);
+            let share = standing.num_steps() as f32 / total as f32;
+            let bar = egui::ProgressBar::new(share).desired_height(6.0).fill(palette.accent);
+            let answer = ui.add(bar);
+            answer.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, format!("step {} of {total}", standing.num_steps()))
+            });
+        }
+        ui.add_space(theme::GAP_XS);
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GAP_L;
+            if let Some(stat) = &stat {
+                card::figure(ui, &short(stat.loss), "loss");
+                if let Some(accuracy) = stat.accuracy {
+                    card::figure(ui, &format!("{:.1} %", 100.0 * accuracy), "batch accuracy");
+                }
+                card::figure(ui, &short(stat.grad_norm), "gradient norm");
+                card::figure(ui, &short(stat.lr), "learning rate");
+                card::figure(ui, &short(stat.images_per_sec), "images a second");
+            }
+            if let Some(best) = standing.best {
+                card::figure(ui, &format!("{:.1} %", 100.0 * best.top1), &format!("best top-1, step {}", best.step));
+            }
+        });
+        ui.add_space(theme::GAP_XS);
+        ui.horizontal_wrapped(|ui| {
+            if is_running {
+                live_lr(ui, key, current_lr, &mut actions);
+                if ui.button("Checkpoint").on_hover_text("Write the weights now").clicked() {
+                    actions.push(Action::Command(key.clone(), Command::Checkpoint));
+                }
+                if ui.button("Stop").on_hover_text("Write a checkpoint and end").clicked() {
+                    actions.push(Action::Command(key.clone(), Command::Stop));
+                }
+            }
+            if ui.button("New training").clicked() {
+                actions.push(Action::Show(Vec::new(), Screen::Train));
+            }
+            if let Some(experiment) = &experiment
+                && ui.button("Change and train again").on_hover_text("The form with this run's config").clicked()
+            {
+                model.form = Form::from_experiment(&name, experiment);
+                actions.push(Action::Show(Vec::new(), Screen::Train));
+            }
+            if standing.crash.is_some() && ui.button("Autopsy").clicked() {
+                actions.push(Action::Go(Screen::Autopsy));
+            }
+            if ui.button("Save .vitrun").on_hover_text("The whole run as one file").clicked() {
+                actions.push(Action::Export(key.clone()));
+            }
+        });
+    });
+    actions.into_iter().for_each(|action| model.ask(action));
+}
+
+/// The learning rate as a slider; letting go sends it, as an event that is recorded.
+fn live_lr(ui: &mut Ui, key: &RunKey, current_lr: f64, actions: &mut Vec<Action>) {
+    let id = ui.scope_id().with(("lr", &key.0));
+    let held: Option<f64> = ui.data(|data| data.get_temp(id));
+    let mut lr = held.unwrap_or(current_lr);
+    let label = ui.label("Learning rate");
+    let slider = Slider::new(&mut lr, 1e-7..=1.0)
+        .logarithmic(true)
+        .custom_formatter(|lr, _| short(lr))
+        .custom_parser(|text| text.trim().parse().ok());
+    let answer = ui.add(slider).labelled_by(label.id).on_hover_text("Replaces the schedule from the next step on");
+    if answer.dragged() {
+        ui.data_mut(|data| data.insert_temp(id, lr));
+    } else if answer.drag_stopped() || (answer.changed() && lr != current_lr) {
+        ui.data_mut(|data| data.remove::<f64>(id));
+        actions.push(Action::Command(key.clone(), Command::SetLr(lr)));
+    }
+}
+
+/// Axes and smoothing, the same on every screen with charts.
+pub fn switches(ui: &mut Ui, model: &mut Model) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        for axis in XAxis::ALL {
+            if sign::pill(ui, axis.name(), model.view.x_axis == axis).clicked() {
+                model.view.x_axis = axis;
+            }
+        }
+        ui.add_space(theme::GAP_S);
+        if sign::pill(ui, "log x", model.view.is_log_x).clicked() {
+            model.view.is_log_x = !model.view.is_log_x;
+        }
+        if sign::pill(ui, "log y", model.view.is_log_y).clicked() {
+            model.view.is_log_y = !model.view.is_log_y;
+        }
+        ui.add_space(theme::GAP_S);
+        let label = ui.label(RichText::new("smoothing").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
+        ui.spacing_mut().slider_width = 90.0;
+        let slider = Slider::new(&mut model.view.smoothing, 0.0..=0.99).fixed_decimals(2);
+        ui.add(slider).labelled_by(label.id).on_hover_text("Weight of the past in the bold curve, without the bias of its start");
+    });
+    ui.add_space(theme::GAP_S);
+}
+
+/// The chart of a metric over the selected runs; moves the playhead on a click.
+pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Metric, height: f32) {
+    let spec = ChartSpec {
+        id,
+        metric,
+        x_axis: model.view.x_axis,
+        is_log_x: model.view.is_log_x,
+        is_log_y: (model.view.is_log_y && metric.may_be_log()) || metric == Metric::GradNorm,
+        is_smoothed: metric != Metric::Lr,
+        height,
+        level: None,
+        step: model.view.step,
+        steps: None,
+    };
+    let level = model.lead().filter(|_| metric == Metric::Loss).and_then(|run| run.state.standing.chance_loss());
+    let spec = ChartSpec { level: level.map(|level| (level, "chance, ln K")), ..spec };
+    let mut answer = Default::default();
+    card::show(ui, metric.title(), |ui| {
+        let traces: Vec<Trace> = model.selected().into_iter().map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
+        answer = chart::show(ui, &spec, &traces, &|run| dots(run, metric));
+    });
+    if let Some(step) = answer.clicked_step {
+        model.ask(Action::Seek(Some(step)));
+    }
+}
+
+fn dots(run: &Run, metric: Metric) -> Vec<Dot> {
+    let value = |eval: &crate::run::event::Eval| match metric {
+        Metric::Loss => Some(eval.loss),
+        Metric::Accuracy => Some(100.0 * eval.top1),
+        _ => None,
+    };
+    run.state.evals.iter().filter_map(|eval| Some(Dot { step: eval.step, value: value(eval)? })).collect()
+}
+
+fn charts(ui: &mut Ui, model: &mut Model) {
+    metric_card(ui, model, "loss", Metric::Loss, MAIN_HEIGHT);
+    ui.add_space(theme::GAP_M);
+    card::columns(ui, 3, 300.0, |ui, ix| {
+        let (id, metric) = [("accuracy", Metric::Accuracy), ("lr", Metric::Lr), ("grad norm", Metric::GradNorm)][ix];
+        metric_card(ui, model, id, metric, SIDE_HEIGHT);
+    });
+}
+
+fn events(ui: &mut Ui, model: &mut Model, key: &RunKey) {
+    let mut clicked = None;
+    card::show(ui, "Events", |ui| {
+        if let Some(run) = model.runs.get(key) {
+            clicked = feed::show(ui, run, 260.0);
+        }
+    });
+    if let Some(step) = clicked {
+        model.ask(Action::Seek(Some(step)));
+    }
+}
+
+/// Gradients by group and tokens by layer, over the steps: where a network gives way.
+fn inside(ui: &mut Ui, model: &mut Model, key: &RunKey) {
+    let mut clicked = None;
+    card::show(ui, "Gradient norm, group × step", |ui| {
+        if let Some(run) = model.runs.get(key) {
+            clicked = group_strip::show(ui, run, 200.0, model.view.step);
+        }
+    });
+    ui.add_space(theme::GAP_M);
+    card::show(ui, "Token similarity, layer × probe", |ui| {
+        if let Some(run) = model.runs.get(key) {
+            clicked = clicked.or(super::tokens::history(ui, run, 110.0, model.view.step));
+        }
+    });
+    if let Some(step) = clicked {
+        model.ask(Action::Seek(Some(step)));
+    }
+}

@@ -1,0 +1,81 @@
+//! A card: a surface with a title, and perhaps a sentence beside it.
+
+use egui::{CornerRadius, Frame, InnerResponse, Margin, RichText, Stroke, Ui};
+
+use crate::dashboard::theme;
+
+/// The frame of a card.
+pub fn frame(ui: &Ui) -> Frame {
+    let palette = theme::palette(ui);
+    Frame::new()
+        .fill(palette.surface)
+        .stroke(Stroke::new(1.0, palette.line))
+        .corner_radius(CornerRadius::same(10))
+        .inner_margin(Margin::same(theme::GAP_M as i8))
+}
+
+/// A card with a title that takes the width there is.
+pub fn show<R>(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui) -> R) -> InnerResponse<R> {
+    show_with(ui, title, |_| {}, contents)
+}
+
+/// A card with a title and something at the right end of its line.
+pub fn show_with<R>(ui: &mut Ui, title: &str, corner: impl FnOnce(&mut Ui), contents: impl FnOnce(&mut Ui) -> R) -> InnerResponse<R> {
+    frame(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(title).font(theme::title_font(theme::SIZE_TITLE)));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), corner);
+        });
+        ui.add_space(2.0);
+        contents(ui)
+    })
+}
+
+/// Title and purpose of a screen.
+pub fn heading(ui: &mut Ui, title: &str, purpose: &str) {
+    let palette = theme::palette(ui);
+    ui.horizontal_wrapped(|ui| {
+        ui.heading(title);
+        ui.add_space(theme::GAP_S);
+        ui.label(RichText::new(purpose).color(palette.muted));
+    });
+    ui.add_space(theme::GAP_S);
+}
+
+/// A number with its name below it.
+pub fn figure(ui: &mut Ui, value: &str, name: &str) {
+    let palette = theme::palette(ui);
+    let answer = ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.label(RichText::new(value).font(theme::title_font(theme::SIZE_HEADING)));
+        ui.label(RichText::new(name).size(theme::SIZE_SMALL).color(palette.muted));
+    });
+    answer.response.on_hover_text(name);
+}
+
+/// Width of each of `count` things side by side; none where the screen is too narrow for them.
+pub fn column_width(ui: &Ui, count: usize, least_width: f32) -> Option<f32> {
+    let gaps = theme::GAP_M * (count as f32 - 1.0);
+    let width = (ui.available_width() - gaps) / count as f32;
+    (width >= least_width).then_some(width)
+}
+
+/// Shows `count` things side by side, or one under another where they would be narrower than
+/// `least_width`.
+pub fn columns(ui: &mut Ui, count: usize, least_width: f32, mut add: impl FnMut(&mut Ui, usize)) {
+    let fitting = (1..=count).rev().find(|&count| column_width(ui, count, least_width).is_some()).unwrap_or(1);
+    let width = column_width(ui, fitting, 0.0).unwrap_or(ui.available_width());
+    for row in 0..count.div_ceil(fitting) {
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GAP_M;
+            for ix in row * fitting..((row + 1) * fitting).min(count) {
+                ui.allocate_ui_with_layout(egui::vec2(width, 0.0), egui::Layout::top_down(egui::Align::Min), |ui| {
+                    ui.set_width(width);
+                    add(ui, ix);
+                });
+            }
+        });
+        ui.add_space(theme::GAP_M - ui.spacing().item_spacing.y);
+    }
+}

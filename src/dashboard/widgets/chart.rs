@@ -1,0 +1,377 @@
+//! A chart over training: raw numbers thin, their running mean bold, least to greatest as a band.
+//!
+//! Points are taken from the level of detail that fits the pixels. A logarithmic axis plots log₁₀ and
+//! writes the ticks as numbers. Numbers that are not finite are ✖ marks on a strip along the bottom
+//! edge, each at its step. All charts of a screen share the bottom axis, the pointer and the playhead.
+
+use std::ops::RangeInclusive;
+
+use egui::{Align2, FontId, Id, Pos2, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui_plot::{FilledArea, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotTransform, Points, Span, VLine};
+
+use crate::dashboard::runs::{Metric, Run};
+use crate::dashboard::series::{Block, Series};
+use crate::dashboard::theme::{self, Palette};
+use crate::dashboard::view::XAxis;
+use crate::run::number::short;
+
+/// Height of the strip for numbers that are not finite, points.
+const STRIP_HEIGHT: f32 = 14.0;
+/// Numbers below this are drawn there on a logarithmic axis.
+const LOG_FLOOR: f64 = 1e-12;
+/// Raw numbers are drawn as a line as long as there are so few; as a band otherwise.
+const MAX_RAW_POINTS: usize = 600;
+
+/// One run in a chart.
+#[derive(Clone, Copy)]
+pub struct Trace<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// Its place in the row of colours.
+    pub slot: usize,
+}
+
+/// A point of its own, such as an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dot {
+    /// Its step.
+    pub step: u64,
+    /// Its number.
+    pub value: f64,
+}
+
+/// What a chart shows, apart from its runs.
+#[derive(Clone, Debug)]
+pub struct ChartSpec {
+    /// Tells charts of a screen apart.
+    pub id: &'static str,
+    /// The metric.
+    pub metric: Metric,
+    /// Bottom axis.
+    pub x_axis: XAxis,
+    /// Whether the bottom axis is logarithmic.
+    pub is_log_x: bool,
+    /// Whether the metric is drawn logarithmically.
+    pub is_log_y: bool,
+    /// Whether the running mean is drawn besides the numbers.
+    pub is_smoothed: bool,
+    /// Height, points.
+    pub height: f32,
+    /// A level to know, with its word: ln K, "chance".
+    pub level: Option<(f64, &'static str)>,
+    /// The playhead.
+    pub step: Option<u64>,
+    /// Steps to begin with, where a stretch is looked at.
+    pub steps: Option<(u64, u64)>,
+}
+
+/// What a person did with a chart.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChartAnswer {
+    /// A click: the playhead goes here.
+    pub clicked_step: Option<u64>,
+}
+
+/// Shows the chart; `dots` gives the single points of a trace, `spans` stretches of steps to shade.
+pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run) -> Vec<Dot>) -> ChartAnswer {
+    let palette = theme::palette(ui);
+    let scale = Scale { x_axis: spec.x_axis, is_log_x: spec.is_log_x, is_log_y: spec.is_log_y };
+    let pixels = ui.available_width().max(100.0) as usize;
+    let link = Id::unique(("charts", spec.x_axis, spec.is_log_x, spec.steps));
+    let lead = traces.first().map(|trace| trace.run);
+    let plot = plot(spec, scale, link, palette, lead);
+    let answer = plot.show(ui, |plot| {
+        let bounds = plot.plot_bounds();
+        let is_auto = plot.auto_bounds().x;
+        for trace in traces {
+            let range = if is_auto || bounds.width() <= 0.0 {
+                0..trace.run.num_points()
+            } else {
+                trace.run.points_between(spec.x_axis, scale.x_back(bounds.min()[0]), scale.x_back(bounds.max()[0]))
+            };
+            let pen = Pen { trace: *trace, scale, palette, name: trace.run.name().to_string() };
+            let curve = trace.run.curve(spec.metric);
+            if spec.is_smoothed {
+                pen.raw(plot, &curve.raw, range.clone(), 2 * pixels);
+                pen.bold(plot, &curve.smooth, range, 2 * pixels);
+            } else {
+                pen.bold(plot, &curve.raw, range, 2 * pixels);
+            }
+            pen.dots(plot, &dots(trace.run));
+            pen.spikes(plot, spec.metric);
+        }
+        if let Some((level, word)) = spec.level {
+            plot.hline(
+                HLine::new(word, scale.y(level)).color(palette.muted).width(1.0).style(LineStyle::dashed_dense()).allow_hover(false),
+            );
+        }
+        if let (Some(step), Some(run)) = (spec.step, lead) {
+            let x = scale.x(run.x_of_step(spec.x_axis, step));
+            plot.vline(VLine::new("playhead", x).color(palette.accent).width(1.5).allow_hover(false));
+        }
+    });
+    let rect = answer.response.rect;
+    let broken = strip(ui, rect, &answer.transform, scale, spec.metric, traces);
+    if let Some((level, word)) = spec.level {
+        level_word(ui, rect, &answer.transform, scale.y(level), word, palette);
+    }
+    let summary = summary(spec, traces, broken);
+    answer.response.widget_info(|| WidgetInfo::labeled(Role::GraphicsObject, true, &summary));
+    let clicked = answer.response.clicked().then(|| answer.response.interact_pointer_pos()).flatten();
+    let clicked_step = clicked.zip(lead).map(|(place, run)| {
+        let x = answer.transform.value_from_position(place).x;
+        run.step_of_x(spec.x_axis, scale.x_back(x))
+    });
+    ChartAnswer { clicked_step }
+}
+
+fn plot<'a>(spec: &ChartSpec, scale: Scale, link: Id, palette: &Palette, lead: Option<&Run>) -> Plot<'a> {
+    let metric = spec.metric;
+    let x_axis = spec.x_axis;
+    let mut plot = Plot::new(spec.id)
+        .height(spec.height)
+        .link_axis(link, [true, false])
+        .link_cursor(link, [true, false])
+        .show_background(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(true)
+        .grid_color(palette.line)
+        .cursor_color(palette.faint)
+        .set_margin_fraction(vec2(0.01, 0.08))
+        .y_axis_min_width(44.0)
+        .sense(Sense::click_and_drag())
+        .x_axis_formatter(move |mark, range| scale.tick(scale.is_log_x, mark, range))
+        .y_axis_formatter(move |mark, range| scale.tick(scale.is_log_y, mark, range))
+        .label_formatter(move |place| {
+            let (name, at) = match place {
+                egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => (*plot_name, *position),
+                egui_plot::HoverPosition::Elsewhere { .. } => return None,
+            };
+            let x = short(scale.x_back(at.x));
+            Some(format!("{name}\n{} {}\n{} {x}", metric.title(), short(scale.y_back(at.y)), x_axis.name()))
+        });
+    if scale.is_log_y {
+        plot = plot.y_grid_spacer(decades);
+    }
+    if scale.is_log_x {
+        plot = plot.x_grid_spacer(decades);
+    }
+    if let Some((run, (first, last))) = lead.zip(spec.steps) {
+        let [low, high] = [first, last].map(|step| scale.x(run.x_of_step(x_axis, step)));
+        plot = plot.default_x_bounds(low, high.max(low + 1e-9));
+    }
+    plot
+}
+
+/// Grid lines at powers of ten, and at 2 and 5 between them where there is room.
+fn decades(input: egui_plot::GridInput) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let mut marks = Vec::new();
+    if high - low > 60.0 {
+        return marks;
+    }
+    for decade in low.floor() as i32..=high.ceil() as i32 {
+        for (factor, step_size) in [(1.0, 1.0), (2.0, 0.3), (5.0, 0.3)] {
+            marks.push(GridMark { value: f64::from(decade) + f64::log10(factor), step_size });
+        }
+    }
+    marks
+}
+
+/// From numbers to places of the axes, and back.
+#[derive(Clone, Copy)]
+struct Scale {
+    x_axis: XAxis,
+    is_log_x: bool,
+    is_log_y: bool,
+}
+
+impl Scale {
+    fn x(self, x: f64) -> f64 {
+        if self.is_log_x { x.max(self.least_x()).log10() } else { x }
+    }
+
+    fn x_back(self, x: f64) -> f64 {
+        if self.is_log_x { 10f64.powf(x) } else { x }
+    }
+
+    fn y(self, y: f64) -> f64 {
+        if self.is_log_y { y.max(LOG_FLOOR).log10() } else { y }
+    }
+
+    fn y_back(self, y: f64) -> f64 {
+        if self.is_log_y { 10f64.powf(y) } else { y }
+    }
+
+    /// Where a logarithmic bottom axis begins.
+    fn least_x(self) -> f64 {
+        match self.x_axis {
+            XAxis::Step | XAxis::Images => 1.0,
+            XAxis::Epoch => 1e-3,
+            XAxis::Wall => 1e-2,
+        }
+    }
+
+    fn tick(self, is_log: bool, mark: GridMark, range: &RangeInclusive<f64>) -> String {
+        if !is_log {
+            return tick_text(mark.value, range);
+        }
+        // Between powers of ten there is room for words on a short axis only.
+        let is_decade = (mark.value - mark.value.round()).abs() < 1e-6;
+        if is_decade || range.end() - range.start() < 1.6 { short(10f64.powf(mark.value)) } else { String::new() }
+    }
+}
+
+/// A tick: large steps as `12k`.
+fn tick_text(value: f64, range: &RangeInclusive<f64>) -> String {
+    let size = range.start().abs().max(range.end().abs());
+    let rounded = if value.abs() < 1e-9 * size { 0.0 } else { value };
+    match rounded.abs() {
+        big if big >= 1e6 && size >= 1e6 => format!("{}M", short(rounded / 1e6)),
+        big if big >= 1e4 => format!("{}k", short(rounded / 1e3)),
+        _ => short(rounded),
+    }
+}
+
+/// Draws one trace.
+struct Pen<'a> {
+    trace: Trace<'a>,
+    scale: Scale,
+    palette: &'a Palette,
+    name: String,
+}
+
+impl Pen<'_> {
+    fn points(&self, blocks: &[Block], y: impl Fn(&Block) -> f64) -> Vec<[f64; 2]> {
+        let middle = |block: &Block| self.trace.run.x_at(self.scale.x_axis, (block.first + block.last) / 2);
+        blocks.iter().filter(|block| !block.extent.is_empty()).map(|block| [self.scale.x(middle(block)), self.scale.y(y(block))]).collect()
+    }
+
+    fn raw(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize) {
+        let color = self.palette.run(self.trace.slot);
+        if range.len() <= MAX_RAW_POINTS.min(max_blocks) {
+            let blocks = series.blocks(range, max_blocks);
+            let points = self.points(&blocks, |block| f64::from(block.extent.low));
+            plot.line(Line::new(format!("{} raw", self.name), points).color(color.gamma_multiply(0.45)).width(1.0).allow_hover(false));
+            return;
+        }
+        // A band of few columns is calmer than one of many, and shows the same extremes.
+        let blocks = series.blocks(range, max_blocks / 2);
+        let low = self.points(&blocks, |block| f64::from(block.extent.low));
+        let high = self.points(&blocks, |block| f64::from(block.extent.high));
+        let xs: Vec<f64> = low.iter().map(|point| point[0]).collect();
+        let [lows, highs] = [low, high].map(|points| points.into_iter().map(|point| point[1]).collect::<Vec<f64>>());
+        if xs.len() > 1 {
+            let area = FilledArea::new(format!("{} band", self.name), &xs, &lows, &highs);
+            plot.add(area.fill_color(color.gamma_multiply(0.28)).allow_hover(false));
+        }
+    }
+
+    fn bold(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize) {
+        let color = self.palette.run(self.trace.slot);
+        let blocks = series.blocks(range, max_blocks);
+        let points = self.points(&blocks, |block| 0.5 * (f64::from(block.extent.low) + f64::from(block.extent.high)));
+        let line = Line::new(self.name.clone(), points).color(color).width(2.0);
+        plot.line(line.style(theme::dash(self.trace.slot)));
+    }
+
+    fn dots(&self, plot: &mut egui_plot::PlotUi<'_>, dots: &[Dot]) {
+        if dots.is_empty() {
+            return;
+        }
+        let place = |dot: &Dot| [self.scale.x(self.trace.run.x_of_step(self.scale.x_axis, dot.step)), self.scale.y(dot.value)];
+        let points: Vec<[f64; 2]> = dots.iter().map(place).collect();
+        let color = self.palette.run(self.trace.slot);
+        plot.points(Points::new(format!("{} test", self.name), points).color(color).radius(3.5).shape(marker(self.trace.slot)));
+    }
+
+    /// Shades the steps around alarms that passed.
+    fn spikes(&self, plot: &mut egui_plot::PlotUi<'_>, metric: Metric) {
+        use crate::run::alarm::AlarmKind;
+        let kind = match metric {
+            Metric::Loss => AlarmKind::LossSpike,
+            Metric::GradNorm => AlarmKind::GradExplosion,
+            _ => return,
+        };
+        for alarm in self.trace.run.state.alarms.iter().filter(|alarm| alarm.kind == kind) {
+            let [low, high] = [alarm.step.saturating_sub(10), alarm.step + 10]
+                .map(|step| self.scale.x(self.trace.run.x_of_step(self.scale.x_axis, step)));
+            if high > low {
+                let span = Span::new(String::new(), low..=high).fill(self.palette.warn.gamma_multiply(0.12));
+                plot.span(span.border(Stroke::NONE));
+            }
+        }
+    }
+}
+
+fn marker(slot: usize) -> egui_plot::MarkerShape {
+    use egui_plot::MarkerShape::{Circle, Diamond, Square, Up};
+    [Circle, Diamond, Square, Up][slot % 4]
+}
+
+/// Marks what is not finite along the bottom edge; how many marks there are.
+fn strip(ui: &Ui, rect: Rect, transform: &PlotTransform, scale: Scale, metric: Metric, traces: &[Trace]) -> usize {
+    let palette = theme::palette(ui);
+    let count: usize = traces.iter().map(|trace| shown_broken(trace.run, metric).len()).sum();
+    if count == 0 {
+        return 0;
+    }
+    let band = Rect::from_min_max(pos2(rect.left(), rect.bottom() - STRIP_HEIGHT), rect.max);
+    let painter = ui.painter().with_clip_rect(rect);
+    painter.rect_filled(band, 0.0, palette.bad.gamma_multiply(0.10));
+    painter.hline(band.x_range(), band.top(), Stroke::new(1.0, palette.bad.gamma_multiply(0.5)));
+    let mut last_x = f32::NEG_INFINITY;
+    for trace in traces {
+        for &(ix, _) in shown_broken(trace.run, metric) {
+            let x = transform.position_from_point(&PlotPoint::new(scale.x(trace.run.x_at(scale.x_axis, ix)), 0.0)).x;
+            // Marks that would cover each other are drawn once.
+            if (x - last_x).abs() >= 3.0 {
+                cross(&painter, pos2(x, band.center().y), palette.bad);
+                last_x = x;
+            }
+        }
+    }
+    painter.text(
+        band.right_top() + vec2(-4.0, -2.0),
+        Align2::RIGHT_BOTTOM,
+        "not finite",
+        FontId::proportional(theme::SIZE_SMALL),
+        palette.bad,
+    );
+    count
+}
+
+/// Accuracy is absent in old runs, which is no crash.
+fn shown_broken(run: &Run, metric: Metric) -> &[(usize, f64)] {
+    if metric == Metric::Accuracy { &[] } else { run.curve(metric).raw.broken() }
+}
+
+fn cross(painter: &egui::Painter, at: Pos2, color: egui::Color32) {
+    let stroke = Stroke::new(2.0, color);
+    for (from, to) in [(vec2(-4.0, -4.0), vec2(4.0, 4.0)), (vec2(-4.0, 4.0), vec2(4.0, -4.0))] {
+        painter.line_segment([at + from, at + to], stroke);
+    }
+}
+
+fn level_word(ui: &Ui, rect: Rect, transform: &PlotTransform, y: f64, word: &str, palette: &Palette) {
+    let height = transform.position_from_point(&PlotPoint::new(0.0, y)).y;
+    if rect.y_range().contains(height) {
+        let at = pos2(rect.right() - 6.0, height - 2.0);
+        ui.painter().text(at, Align2::RIGHT_BOTTOM, word, FontId::proportional(theme::SIZE_SMALL), palette.muted);
+    }
+}
+
+/// The chart in words, for those who do not see it.
+fn summary(spec: &ChartSpec, traces: &[Trace], broken: usize) -> String {
+    let mut text = spec.metric.title().to_string();
+    for trace in traces {
+        let curve = trace.run.curve(spec.metric);
+        if let Some(last) = curve.raw.len().checked_sub(1).and_then(|ix| curve.raw.get(ix)) {
+            text += &format!(", {} {} at step {}", trace.run.name(), short(last), trace.run.last_step());
+        }
+    }
+    if broken > 0 {
+        text += &format!(", {broken} steps not finite");
+    }
+    text
+}

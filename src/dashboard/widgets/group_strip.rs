@@ -1,0 +1,128 @@
+//! Gradient norms by parameter group over the steps, stem at the bottom: where a training gives way.
+//!
+//! A cell is the greatest norm of its stretch of steps over the median of its group, in powers of ten.
+
+use std::sync::Arc;
+
+use egui::{Id, RichText, Ui, vec2};
+
+use super::cells::{self, Cells};
+use crate::dashboard::runs::Run;
+use crate::dashboard::theme;
+use crate::run::number::{is_finite, short};
+
+/// Columns at most.
+const MAX_COLUMNS: usize = 240;
+/// Powers of ten from a calm cell to the brightest.
+const DECADES: f64 = 2.0;
+/// New steps that make the map be drawn anew.
+const REDRAW_STEPS: usize = 16;
+/// Height of a row, points, at most.
+const MAX_ROW_HEIGHT: f32 = 16.0;
+
+/// The map with what a cell says.
+#[derive(Clone, Debug)]
+struct Map {
+    num_points: usize,
+    cells: Cells,
+    /// Of each group.
+    medians: Vec<f64>,
+}
+
+/// Names of the groups whose norms a run has; none for a run that did not record them.
+pub fn groups(run: &Run) -> &[String] {
+    let names = &run.state.standing.started.groups;
+    let is_recorded = run.state.steps.last().is_some_and(|stat| stat.groups.len() == names.len());
+    if is_recorded { names } else { &[] }
+}
+
+/// Shows the strip; the step of a click. Says so where a run has no such numbers.
+pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u64> {
+    let palette = theme::palette(ui);
+    let names = groups(run);
+    if names.is_empty() {
+        ui.label(RichText::new("This run did not record gradient norms by parameter group").color(palette.muted));
+        return None;
+    }
+    let map = map_of(ui, run, names.len());
+    let row_height = (height / names.len() as f32).min(MAX_ROW_HEIGHT);
+    let height = row_height * names.len() as f32;
+    let mut clicked = None;
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let (labels, _) = ui.allocate_exact_size(vec2(92.0, height), egui::Sense::hover());
+        let every = (12.0 / row_height).ceil().max(1.0) as usize;
+        for (group, name) in names.iter().enumerate().step_by(every) {
+            let at = egui::pos2(labels.right() - 2.0, labels.bottom() - row_height * (group as f32 + 0.5));
+            ui.painter().text(at, egui::Align2::RIGHT_CENTER, name, egui::FontId::proportional(theme::SIZE_SMALL), palette.muted);
+        }
+        let words = format!("{}: gradient norms of {} groups over {} steps", run.name(), names.len(), run.num_points());
+        let size = vec2(ui.available_width(), height);
+        let answer = cells::show(ui, Id::unique(("groups", &run.head.key.0)), &map.cells, size, &words);
+        if let Some(ix) = step.and_then(|step| run.point_near(step)) {
+            let x = egui::lerp(answer.rect.x_range(), (ix as f32 + 0.5) / run.num_points() as f32);
+            ui.painter().vline(x, answer.rect.y_range(), egui::Stroke::new(1.5, palette.accent));
+        }
+        if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, map.cells.width, names.len(), place)) {
+            let group = names.len() - 1 - row;
+            let range = stretch(column, map.cells.width, map.num_points);
+            let (step, norm) = greatest(run, group, range);
+            if answer.clicked() {
+                clicked = Some(step);
+            }
+            let text = format!("{}, step {step}: {} (median {})", names[group], short(norm), short(map.medians[group]));
+            answer.on_hover_text_at_pointer(text);
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.add_space(96.0);
+        cells::legend(ui, "median", "× 100", theme::sequential);
+        ui.label(RichText::new("not finite").size(theme::SIZE_SMALL).color(palette.bad));
+    });
+    clicked
+}
+
+fn stretch(column: usize, num_columns: usize, num_points: usize) -> std::ops::Range<usize> {
+    column * num_points / num_columns..((column + 1) * num_points / num_columns).max(column * num_points / num_columns + 1).min(num_points)
+}
+
+/// The step with the greatest norm of a stretch; what is not finite is greater than all.
+fn greatest(run: &Run, group: usize, range: std::ops::Range<usize>) -> (u64, f64) {
+    let norm = |ix: &usize| run.state.steps[*ix].groups.get(group).copied().unwrap_or(0.0);
+    let weight = |ix: &usize| if is_finite(norm(ix)) { norm(ix) } else { f64::MAX };
+    let best = range.clone().max_by(|a, b| weight(a).total_cmp(&weight(b))).unwrap_or(range.start);
+    (run.step_at(best), norm(&best))
+}
+
+fn map_of(ui: &Ui, run: &Run, num_groups: usize) -> Arc<Map> {
+    let palette = theme::palette(ui);
+    let id = Id::unique(("group map", &run.head.key.0, ui.visuals().dark_mode));
+    let kept: Option<Arc<Map>> = ui.data(|data| data.get_temp(id));
+    let num_points = run.num_points();
+    if let Some(map) = kept.filter(|map| map.num_points <= num_points && num_points < map.num_points + REDRAW_STEPS) {
+        return map;
+    }
+    let medians: Vec<f64> = (0..num_groups).map(|group| median(run, group)).collect();
+    let num_columns = num_points.clamp(1, MAX_COLUMNS);
+    let color = |group: usize, column: usize| {
+        let (_, norm) = greatest(run, group, stretch(column, num_columns, num_points));
+        if !is_finite(norm) { palette.bad } else { theme::sequential((norm / medians[group].max(1e-30)).max(1e-9).log10() / DECADES) }
+    };
+    let colors = (0..num_groups)
+        .rev()
+        .flat_map(|group| (0..num_columns).map(move |column| (group, column)))
+        .map(|(group, column)| color(group, column))
+        .collect();
+    let map = Arc::new(Map { num_points, cells: Cells { width: num_columns, height: num_groups, colors }, medians });
+    ui.data_mut(|data| data.insert_temp(id, map.clone()));
+    map
+}
+
+/// The median norm of a group, from a thousand steps at most.
+pub fn median(run: &Run, group: usize) -> f64 {
+    let every = (run.num_points() / 1000).max(1);
+    let norms = run.state.steps.iter().step_by(every).filter_map(|stat| stat.groups.get(group).copied());
+    let mut norms: Vec<f64> = norms.filter(|&norm| is_finite(norm)).collect();
+    norms.sort_by(f64::total_cmp);
+    norms.get(norms.len() / 2).copied().unwrap_or(0.0)
+}

@@ -1,0 +1,20 @@
+//! Parts that several screens are made of.
+
+/// A card with a title.
+pub mod card;
+/// Charts over training.
+pub mod chart;
+/// Matrices and pictures as coloured cells.
+pub mod cells;
+/// Events as a list.
+pub mod feed;
+/// Gradient norms by parameter group.
+pub mod group_strip;
+/// The probe at the playhead.
+pub mod probe_view;
+/// Groups of runs in one chart.
+pub mod sampled;
+/// Verdicts and the signs on buttons, drawn.
+pub mod sign;
+/// What a panel shows when it has nothing to show.
+pub mod state;

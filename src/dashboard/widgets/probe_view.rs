@@ -1,0 +1,218 @@
+//! The probe at the playhead: asked for, waited for, and shown part by part.
+
+use std::sync::Arc;
+
+use egui::{Color32, Id, Rect, Response, RichText, Ui, Vec2, vec2};
+
+use super::cells::{self, Cells};
+use super::{card, state};
+use crate::dashboard::host::RunKey;
+use crate::dashboard::model::{Action, Model};
+use crate::dashboard::runs::ProbeState;
+use crate::dashboard::theme;
+use crate::run::probe::{Maps, ProbeFile};
+
+/// Side of a small picture, points.
+pub const THUMB_SIDE: f32 = 64.0;
+
+/// A probe with the run and step it belongs to.
+#[derive(Clone)]
+pub struct Shown {
+    /// The run.
+    pub run: RunKey,
+    /// The probe's step.
+    pub step: u64,
+    /// Its content.
+    pub probe: Arc<ProbeFile>,
+}
+
+impl Shown {
+    /// Everything but the similarity per layer.
+    pub fn maps(&self) -> &Maps {
+        self.probe.maps.as_ref().expect("`fetch` gives probes with maps only")
+    }
+
+    /// An id for a picture of this probe.
+    pub fn id(&self, part: impl egui::AsIdSalt) -> Id {
+        Id::unique((&self.run.0, part))
+    }
+}
+
+/// The lead run's probe with maps at the playhead; says on screen why there is none, and asks for it.
+pub fn fetch(ui: &mut Ui, model: &mut Model) -> Option<Shown> {
+    let run = model.lead()?;
+    let key = run.head.key.clone();
+    let Some(step) = run.probe_step_near(model.step_of(run)) else {
+        state::empty(ui, "No probes yet", "A run looks inside its model every probe.every steps, and at its end");
+        return None;
+    };
+    match run.probes.get(&step) {
+        None => {
+            model.ask(Action::ReadProbe(key, step));
+            state::loading(ui, &format!("Reading the probe of step {step}"));
+            None
+        }
+        Some(ProbeState::Loading) => {
+            state::loading(ui, &format!("Reading the probe of step {step}"));
+            None
+        }
+        Some(ProbeState::Failed(reason)) => {
+            let reason = reason.clone();
+            if state::failed(ui, &format!("The probe of step {step} cannot be shown"), &reason) {
+                model.runs.get_mut(&key).and_then(|run| run.probes.remove(&step));
+            }
+            None
+        }
+        Some(ProbeState::Ready(probe)) if probe.maps.is_none() => {
+            state::empty(
+                ui,
+                "This probe holds the similarity per layer only",
+                "probe.maps_every decides how often maps and matrices are kept",
+            );
+            None
+        }
+        Some(ProbeState::Ready(probe)) => Some(Shown { run: key, step, probe: probe.clone() }),
+    }
+}
+
+/// Colours of a probe image.
+pub fn picture(maps: &Maps, image: usize) -> Cells {
+    let side = maps.side;
+    let start = image * side * side * 3;
+    let bytes = maps.images.get(start..start + side * side * 3).unwrap_or_default();
+    let colors = bytes.chunks_exact(3).map(|pixel| theme::pixel([0, 1, 2].map(|channel| f64::from(pixel[channel]) / 255.0))).collect();
+    Cells { width: side, height: side, colors }
+}
+
+/// The row of probe images; a click chooses one.
+pub fn images(ui: &mut Ui, model: &mut Model, shown: &Shown) {
+    let maps = shown.maps();
+    model.view.image = model.view.image.min(maps.num_images.saturating_sub(1));
+    ui.horizontal_wrapped(|ui| {
+        for image in 0..maps.num_images {
+            let name = format!("Probe image {}, class {}", image + 1, maps.labels.get(image).copied().unwrap_or(-1));
+            let answer = cells::show(ui, shown.id(("image", image)), &picture(maps, image), Vec2::splat(44.0), &name);
+            if image == model.view.image {
+                cells::outline(ui, answer.rect, 1, 1, (0, 0));
+            }
+            if answer.on_hover_text(name).clicked() {
+                model.view.image = image;
+            }
+        }
+    });
+    ui.label(
+        RichText::new(format!("Step {}: the probe at or before the playhead", shown.step))
+            .size(theme::SIZE_SMALL)
+            .color(theme::palette(ui).muted),
+    );
+}
+
+/// The patch of the grid that a patch of the finer `grid` lies in.
+pub fn coarse_patch(patch: usize, grid: usize, coarse: usize) -> usize {
+    let block = (grid / coarse.max(1)).max(1);
+    let (row, column) = (patch / grid.max(1), patch % grid.max(1));
+    (row / block).min(coarse.saturating_sub(1)) * coarse + (column / block).min(coarse.saturating_sub(1))
+}
+
+/// Side of a square grid with so many patches.
+pub fn side_of(num_patches: usize) -> usize {
+    (num_patches as f64).sqrt().round() as usize
+}
+
+/// Numbers of a patch grid over the image, as one picture of `grid` × `grid` cells.
+pub fn map_cells(values: &[f32], low: f64, high: f64, color: impl Fn(f64) -> Color32) -> Cells {
+    let scale = 1.0 / (high - low).max(1e-9);
+    Cells::mapped(side_of(values.len()), values.iter().map(|&value| (f64::from(value) - low) * scale), color)
+}
+
+/// Lets a person hover and choose a patch on a picture of `grid` × `grid` patches.
+pub fn choose_patch(ui: &Ui, model: &mut Model, answer: &Response, grid: usize) {
+    if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, grid, grid, place)) {
+        let patch = row * grid + column;
+        model.hovered_patch = Some(patch);
+        if answer.clicked() {
+            model.view.patch = if model.view.patch == Some(patch) { None } else { Some(patch) };
+        }
+    }
+    if let Some(patch) = model.patch() {
+        cells::outline(ui, answer.rect, grid, grid, (patch % grid.max(1), patch / grid.max(1)));
+    }
+}
+
+/// A picture of the image with a map of the patches laid over it.
+pub fn overlay(ui: &Ui, id: Id, image: &Cells, map: &Cells, rect: Rect) {
+    cells::paint(ui, id.with("image"), image, rect);
+    let seen = Cells { width: map.width, height: map.height, colors: map.colors.iter().map(|color| color.gamma_multiply(0.72)).collect() };
+    cells::paint(ui, id.with("map"), &seen, rect);
+}
+
+/// Space for a picture, as large as fits, at most `side`.
+pub fn picture_size(ui: &Ui, side: f32) -> Vec2 {
+    vec2(1.0, 1.0) * side.min(ui.available_width())
+}
+
+/// The similarity of the chosen patch to all others, in every layer, and the whole matrix of one layer.
+pub fn similarity(ui: &mut Ui, model: &mut Model) {
+    ui.add_space(theme::GAP_M);
+    let Some(shown) = fetch(ui, model) else { return };
+    let maps = shown.maps();
+    card::show(ui, "Similarity of one patch to all others, layer by layer", |ui| {
+        images(ui, model, &shown);
+        let [_, layers, pairs, _] = maps.similarity.shape[..] else { return };
+        let coarse = side_of(pairs);
+        let patch = model.patch().unwrap_or(maps.grid * maps.grid / 2);
+        let row_ix = coarse_patch(patch, maps.grid, coarse);
+        model.hovered_patch = None;
+        ui.horizontal_wrapped(|ui| {
+            let answer = cells::show(
+                ui,
+                shown.id("chooser"),
+                &picture(maps, model.view.image),
+                Vec2::splat(THUMB_SIDE * 2.0),
+                "Probe image: choose a patch",
+            );
+            choose_patch(ui, model, &answer, maps.grid);
+            for layer in 0..layers {
+                let Some(matrix) = maps.similarity.at(&[model.view.image, layer]) else { continue };
+                let row = &matrix[row_ix * pairs..(row_ix + 1) * pairs];
+                let map = map_cells(row, 0.0, 1.0, theme::sequential);
+                ui.vertical(|ui| {
+                    let name = crate::dashboard::panels::tokens::layer_name(layer);
+                    let answer = cells::show(
+                        ui,
+                        shown.id(("similarity", layer)),
+                        &map,
+                        Vec2::splat(THUMB_SIDE),
+                        &format!("Similarity to the patch, {name}"),
+                    );
+                    if layer == model.view.layer {
+                        cells::outline(ui, answer.rect, 1, 1, (0, 0));
+                    }
+                    if answer.clicked() {
+                        model.view.layer = layer;
+                    }
+                    ui.label(RichText::new(name).size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
+                });
+            }
+        });
+        cells::legend(ui, "0 diverse", "1 alike", theme::sequential);
+    });
+    ui.add_space(theme::GAP_M);
+    matrix(ui, model, &shown);
+}
+
+fn matrix(ui: &mut Ui, model: &Model, shown: &Shown) {
+    let maps = shown.maps();
+    let [_, layers, pairs, _] = maps.similarity.shape[..] else { return };
+    let layer = model.view.layer.min(layers.saturating_sub(1));
+    let name = crate::dashboard::panels::tokens::layer_name(layer);
+    card::show(ui, &format!("Every pair of patches, {name}"), |ui| {
+        let Some(matrix) = maps.similarity.at(&[model.view.image, layer]) else { return };
+        let map = Cells::mapped(pairs, matrix.iter().map(|&value| f64::from(value)), theme::sequential);
+        let side = picture_size(ui, 360.0);
+        let answer = cells::show(ui, shown.id("matrix"), &map, side, &format!("Similarity of {pairs} × {pairs} patches, {name}"));
+        if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, pairs, pairs, place)) {
+            answer.on_hover_text_at_pointer(format!("patches {row} and {column}: {:.3}", matrix[row * pairs + column]));
+        }
+    });
+}
