@@ -9,6 +9,8 @@ mod args;
 mod bench;
 /// `data`.
 mod data;
+/// `completions`, `man`.
+mod completions;
 /// `doctor`.
 mod doctor;
 /// What `sweep` and `edge` share.
@@ -40,7 +42,7 @@ mod trace;
 /// `train`.
 mod train;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use vitrine::error::Result;
 
 const EXAMPLES: &str = "\
@@ -76,7 +78,7 @@ enum Verb {
     Sweep(sweep::SweepArgs),
     /// Find the largest stable learning rate of some stems
     Edge(edge::EdgeArgs),
-    /// List runs, or show one
+    /// List runs, show, compare, share, tag and remove them
     Runs(runs::RunsArgs),
     /// Look at an image set, or pack it for many epochs
     Data(data::DataArgs),
@@ -86,6 +88,10 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Measure training steps and matrix products
     Bench(bench::BenchArgs),
+    /// Completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// The manual page
+    Man(completions::ManArgs),
 }
 
 /// Does what the command line asks for; the exit code.
@@ -102,5 +108,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Presets(args) => presets::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Completions(args) => completions::completions(&args, Cli::command()),
+        Verb::Man(args) => completions::man(&args, Cli::command()),
     }
 }

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::graph::machine::Machine;
 use crate::graph::{Place, Region, Shape};
 use crate::model::parameters::{Parameter, Parameters, Source};
-use crate::run::tensors::{Numbers, Tensor, Tensors, some_of};
+use crate::run::pth;
+use crate::run::tensors::{Numbers, Tensor, some_of};
 
 /// What wrappers put before every name: DistributedDataParallel, detection code, Lightning.
 const PREFIXES: [&str; 3] = ["module.", "backbone.", "model."];
@@ -67,12 +68,12 @@ pub async fn state_dict(
 
 /// Reads a state dict for a model with these parameters.
 ///
-/// Takes floats of 16, 32 and 64 bits, names behind `module.`, `backbone.` or `model.`, and a
+/// Takes safetensors and PyTorch's own files, floats of 16, 32 and 64 bits, names behind `module.`, `backbone.` or `model.`, and a
 /// linear weight for a convolution of kernel 1 or the other way round ([out, in] and [out, in, 1]).
 ///
 /// Errors: an unreadable file; missing and unexpected names and wrong shapes, all in one message.
 pub fn load<'a>(path: &Path, parameters: &'a Parameters) -> Result<Values<'a>> {
-    let tensors = Tensors::read(path)?.by_name;
+    let tensors = pth::read_weights(path)?.by_name;
     match_names(tensors, parameters, path)
 }
 

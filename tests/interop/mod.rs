@@ -1,0 +1,3 @@
+//! Weights to and from other programs: timm, DeiT, PyTorch's own files.
+
+mod pth;
