@@ -20,8 +20,14 @@ use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 
 /// Widest head: a row of one lies in the registers of one invocation.
 const MAX_HEAD_WIDTH: usize = 128;
-/// Invocations of a flat workgroup (T0).
+/// Invocations of a flat workgroup where the head width is no multiple of 4 (T0).
 const FLAT_WORKGROUP: usize = 64;
+/// Invocations of a workgroup that make several rows each (T0): few, so that all threads get some.
+const ROWS_WORKGROUP: usize = 16;
+/// Vectors of 4 that an invocation holds in all (T0): more leave the nearest cache and compile for seconds.
+const HELD_VECS: usize = 208;
+/// Most rows of an invocation (T0); Mesa unrolls loops of at most 32.
+const MAX_ROWS: usize = 16;
 /// Most rows one workgroup takes (T1); a multiple of every subgroup size in use.
 const MAX_GROUP_ROWS: usize = 128;
 /// Rows of a workgroup are rounded up to this (T1): the common subgroup size.
@@ -91,6 +97,15 @@ impl Extent {
         1.0 / (self.head_width as f64).sqrt()
     }
 
+    fn dims(&self) -> Vec<(&'static str, u32)> {
+        vec![("batch", self.batch as u32), ("tokens", self.tokens as u32), ("heads", self.heads as u32)]
+    }
+
+    /// Whether an invocation makes several rows, by vectors.
+    fn has_plain_rows(&self, target: &Target) -> bool {
+        target.tier == Tier::Plain && self.head_width.is_multiple_of(4)
+    }
+
     /// Multiplications and additions of one N×N×w product in every head.
     fn product_flops(&self) -> f64 {
         2.0 * self.head_rows() as f64 * (self.tokens * self.head_width) as f64
@@ -139,8 +154,15 @@ impl Op for Forward {
     defined_by!(crate::cpu::attention::forward);
 
     fn launch(&self, target: &Target) -> Launch {
-        let bindings = vec![Binding::read("qkv", Slot::In(0)), Binding::write("out", Slot::Out(0)), Binding::write("lse", Slot::Out(1))];
-        Launch { dispatches: vec![dispatch("forward", target, &self.extent, bindings)], scratch: vec![] }
+        use Binding as B;
+        let slots = |qkv, out| vec![B::read(qkv, Slot::In(0)), B::write(out, Slot::Out(0)), B::write("lse", Slot::Out(1))];
+        let forward = if self.extent.has_plain_rows(target) {
+            // Queries and sums.
+            rows_dispatch("plain_forward", &self.extent, 2, slots("qkv4", "out4"))
+        } else {
+            dispatch("forward", target, &self.extent, slots("qkv", "out"))
+        };
+        Launch { dispatches: vec![forward], scratch: vec![] }
     }
 }
 
@@ -163,21 +185,46 @@ impl Op for Backward {
     fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
         let delta = vec![B::read("out_saved", Slot::In(2)), B::read("d_out", Slot::In(0)), B::write("delta", Slot::Scratch(0))];
-        let bindings = vec![
-            B::read("qkv", Slot::In(1)),
-            B::read("d_out", Slot::In(0)),
-            B::read("lse_saved", Slot::In(3)),
-            B::read("delta_saved", Slot::Scratch(0)),
-            B::write("d_qkv", Slot::Out(0)),
-        ];
-        Launch {
-            dispatches: vec![
-                dispatch("delta_rows", target, &self.extent, delta),
-                dispatch("backward_query", target, &self.extent, bindings.clone()),
-                dispatch("backward_key", target, &self.extent, bindings),
-            ],
-            scratch: vec![self.extent.head_rows()],
-        }
+        let slots = |qkv, d_out, d_qkv| {
+            vec![
+                B::read(qkv, Slot::In(1)),
+                B::read(d_out, Slot::In(0)),
+                B::read("lse_saved", Slot::In(3)),
+                B::read("delta_saved", Slot::Scratch(0)),
+                B::write(d_qkv, Slot::Out(0)),
+            ]
+        };
+        let [query, key] = if self.extent.has_plain_rows(target) {
+            let bindings = slots("qkv4", "d_out4", "d_qkv4");
+            // Queries, their d_out and d_Q; keys, values, d_K and d_V.
+            [("plain_backward_query", 3), ("plain_backward_key", 4)]
+                .map(|(entry, held)| rows_dispatch(entry, &self.extent, held, bindings.clone()))
+        } else {
+            ["backward_query", "backward_key"].map(|entry| dispatch(entry, target, &self.extent, slots("qkv", "d_out", "d_qkv")))
+        };
+        let dispatches = vec![dispatch("delta_rows", target, &self.extent, delta), query, key];
+        Launch { dispatches, scratch: vec![self.extent.head_rows()] }
+    }
+}
+
+/// Several rows of one head an invocation (T0), of which it holds `held` arrays.
+fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Vec<Binding>) -> Dispatch {
+    let most_rows = (HELD_VECS / (held * extent.head_width / 4)).clamp(1, MAX_ROWS);
+    // Blocks of equal size: the last one makes again what it shares with the one before.
+    let num_blocks = extent.tokens.div_ceil(most_rows);
+    let rows = extent.tokens.div_ceil(num_blocks);
+    Dispatch {
+        shader: "ops/attention/plain",
+        entry,
+        consts: vec![
+            ("HEAD_WIDTH", Const::U32(extent.head_width as u32)),
+            ("SCALE", Const::F32(extent.scale() as f32)),
+            ("ROWS", Const::U32(rows as u32)),
+            ("WORKGROUP", Const::U32(ROWS_WORKGROUP as u32)),
+        ],
+        dims: extent.dims(),
+        bindings,
+        groups: flat_groups(extent.batch * extent.heads * extent.tokens.div_ceil(rows), ROWS_WORKGROUP),
     }
 }
 
@@ -204,7 +251,7 @@ fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec
             ("TILE_ROWS", Const::U32((SHARED_BYTES / tile_row_bytes).min(MAX_TILE_ROWS) as u32)),
             ("WORKGROUP", Const::U32(workgroup as u32)),
         ],
-        dims: vec![("batch", extent.batch as u32), ("tokens", extent.tokens as u32), ("heads", extent.heads as u32)],
+        dims: extent.dims(),
         bindings,
         groups,
     }

@@ -37,17 +37,20 @@ const TILES: [Tiles; 4] = [
     Tiles { tile: [8, 4], group: [128, 64, 16], workgroup: 256 },
     Tiles { tile: [8, 8], group: [128, 128, 8], workgroup: 256 },
 ];
-/// Register tiles of software adapters, where a load costs far more than a sum. The large one makes
-/// a fifth more of them, but compiles for a second, and with a residual or non-linearity for six.
-const PLAIN_TILE: [usize; 2] = [8, 8];
-const LARGE_PLAIN_TILE: [usize; 2] = [16, 12];
-/// Sums from which on the large one is worth compiling.
-const LARGE_SUMS: usize = 1 << 24;
-/// Register tile where a side is short or no multiple of 4.
-const RAGGED_TILE: [usize; 2] = [4, 4];
-/// Invocations of a workgroup without shared memory.
+/// Register tiles of software adapters (T0), and where sides have no vectors. The large ones make up
+/// to twice as many sums a second, but compile for one or two.
+const PLAIN_TILES: [[usize; 2]; 4] = [[8, 8], [16, 12], [16, 16], [32, 16]];
+const RAGGED_TILES: [[usize; 2]; 3] = [[4, 4], [8, 8], [16, 16]];
+/// Sums from which on a large one is worth compiling.
+const LARGE_SUMS: usize = 1 << 22;
+/// Sums that a software adapter makes in the time of one load, as measured with these tiles on lavapipe.
+const LOAD_SUMS: usize = 12;
+/// Invocations of a workgroup without shared memory: on software adapters few, so that all threads get some.
 const WORKGROUP: usize = 64;
-/// Invocations (T0) or workgroups (T1) that keep an adapter busy; with fewer, k is split.
+const PLAIN_WORKGROUP: usize = 16;
+/// Invocations without shared memory (T0 and T1) or workgroups with it (T1) that keep an adapter
+/// busy; with fewer, k is split.
+const BUSY_PLAIN: usize = 1024;
 const BUSY_INVOCATIONS: usize = 8192;
 const BUSY_GROUPS: usize = 256;
 /// Least inner length of a split, below which the second pass costs more than it gains.
@@ -145,26 +148,35 @@ impl MatMul {
     }
 
     fn kernel(&self, target: &Target) -> Kernel {
-        let plain = |entry, tile: [usize; 2]| {
-            let num_tiles = self.batch * self.m.div_ceil(tile[0]) * self.n.div_ceil(tile[1]);
-            let tiles = Tiles { tile, group: [tile[0], tile[1], 4], workgroup: WORKGROUP };
-            Kernel { entry, tiles, splits: self.splits(BUSY_INVOCATIONS, num_tiles) }
-        };
-        if !self.has_vectors() {
-            return plain("plain_ragged", RAGGED_TILE);
-        }
         if target.tier == Tier::Plain {
-            let is_bare = !self.epilogue.residual && self.epilogue.activation.is_none();
-            let is_large = is_bare && self.batch * self.m * self.n * self.k >= LARGE_SUMS;
-            let tiles = if is_large { &[LARGE_PLAIN_TILE, PLAIN_TILE][..] } else { &[PLAIN_TILE] };
-            let fitting = tiles.iter().find(|tile| self.m >= tile[0] && self.n >= tile[1]);
-            return fitting.map_or_else(|| plain("plain_ragged", RAGGED_TILE), |tile| plain("plain", *tile));
+            return self.plain_kernel();
+        }
+        if !self.has_vectors() {
+            return self.register_kernel("plain_ragged", RAGGED_TILES[0], WORKGROUP, BUSY_INVOCATIONS);
         }
         let num_groups = |tiles: &Tiles| self.batch * self.m.div_ceil(tiles.group[0]) * self.n.div_ceil(tiles.group[1]);
         // Untuned: the largest tile that still fills the adapter.
         let guess = (0..TILES.len()).rev().find(|ix| num_groups(&TILES[*ix]) >= BUSY_GROUPS).unwrap_or(1);
         let tiles = TILES[target.choice(&self.choice_key(), guess).min(TILES.len() - 1)];
         Kernel { entry: "tiled", tiles, splits: self.splits(BUSY_GROUPS, num_groups(&tiles)) }
+    }
+
+    /// Tiles in registers (T0).
+    fn plain_kernel(&self) -> Kernel {
+        let has_room = |tile: &[usize; 2]| self.m >= tile[0] && self.n >= tile[1];
+        let is_ragged = !self.has_vectors() || !self.n.is_multiple_of(4) || !has_room(&PLAIN_TILES[0]);
+        let tiles = if is_ragged { &RAGGED_TILES[..] } else { &PLAIN_TILES[..] };
+        let num_tried = if self.batch * self.m * self.n * self.k >= LARGE_SUMS { tiles.len() } else { 1 };
+        let tried = tiles[..num_tried].iter().filter(|tile| is_ragged || has_room(tile));
+        let best = tried.min_by_key(|[m, n]| self.m.div_ceil(*m) * self.n.div_ceil(*n) * (m * n + LOAD_SUMS * (m + n)));
+        let entry = if is_ragged { "plain_ragged" } else { "plain" };
+        self.register_kernel(entry, *best.unwrap_or(&tiles[0]), PLAIN_WORKGROUP, BUSY_PLAIN)
+    }
+
+    fn register_kernel(&self, entry: &'static str, tile: [usize; 2], workgroup: usize, busy: usize) -> Kernel {
+        let num_tiles = self.batch * self.m.div_ceil(tile[0]) * self.n.div_ceil(tile[1]);
+        let tiles = Tiles { tile, group: [tile[0], tile[1], 4], workgroup };
+        Kernel { entry, tiles, splits: self.splits(busy, num_tiles) }
     }
 
     /// Stretches of k, so that there are about `wanted` pieces of work.
@@ -250,6 +262,7 @@ impl Op for MatMul {
 }
 
 /// The kernel that makes one product.
+#[derive(Clone, Copy)]
 struct Kernel {
     entry: &'static str,
     tiles: Tiles,
@@ -263,24 +276,28 @@ impl Kernel {
         let splits = op.k.div_ceil(split_k);
         let dims = [op.m, op.n, op.k, op.batch, splits, split_k];
         let y_len = op.batch * op.m * op.n;
-        // Where nothing is kept the binding must still be filled; the shader does not write it.
+        // Where nothing is kept the binding must still be filled, as a vector; the shader does not write it.
         let unused = Slot::Scratch(0);
         let kept = if op.epilogue.keep { Slot::Out(1) } else { unused };
-        let (a, b) = if self.entry == "plain_ragged" { ("a", "b") } else { ("a4", "b4") };
-        let factors = [Binding::read(a, Slot::In(0)), Binding::read(b, Slot::In(1))];
+        let (factors, others) = match self.entry {
+            "plain" => (["a4", "b4"], ["y4", "pre4", "bias4", "residual4"]),
+            "plain_ragged" => (["a", "b"], FLOATS),
+            _ => (["a4", "b4"], FLOATS),
+        };
+        let factors = [Binding::read(factors[0], Slot::In(0)), Binding::read(factors[1], Slot::In(1))];
         if splits == 1 {
-            let bindings = [epilogue_bindings(op, [Slot::Out(0), kept]), factors.to_vec()].concat();
+            let bindings = [epilogue_bindings(op, others, [Slot::Out(0), kept]), factors.to_vec()].concat();
             let product = self.dispatch(op.form, op.epilogue, self.groups(op, 1), dims, bindings);
-            return Launch { dispatches: vec![product], scratch: vec![1] };
+            return Launch { dispatches: vec![product], scratch: vec![4] };
         }
         let partial = Slot::Scratch(1);
-        let bindings = [epilogue_bindings(op, [partial, unused]), factors.to_vec()].concat();
+        let bindings = [epilogue_bindings(op, others, [partial, unused]), factors.to_vec()].concat();
         let product = self.dispatch(op.form, Epilogue::default(), self.groups(op, splits), dims, bindings);
-        let mut bindings = epilogue_bindings(op, [Slot::Out(0), kept]);
+        let mut bindings = epilogue_bindings(op, FLOATS, [Slot::Out(0), kept]);
         bindings.push(Binding::read("partial", partial));
-        let mut reduce = self.dispatch(op.form, op.epilogue, flat_groups(y_len, self.tiles.workgroup), dims, bindings);
-        reduce.entry = "reduce";
-        Launch { dispatches: vec![product, reduce], scratch: vec![1, splits * y_len] }
+        let last = Kernel { entry: "reduce", tiles: TILES[0], splits };
+        let reduce = last.dispatch(op.form, op.epilogue, flat_groups(y_len, last.tiles.workgroup), dims, bindings);
+        Launch { dispatches: vec![product, reduce], scratch: vec![4, splits * y_len] }
     }
 
     fn groups(&self, op: &MatMul, splits: usize) -> [u32; 3] {
@@ -301,22 +318,24 @@ impl Kernel {
         };
         let Tiles { tile, group, workgroup } = self.tiles;
         let number = |value: usize| Const::U32(value as u32);
+        let mut consts = vec![
+            ("FORM", Const::U32(form as u32)),
+            ("BIAS", Const::Bool(epilogue.bias)),
+            ("ACTIVATION", Const::U32(activation)),
+            ("RESIDUAL", Const::Bool(epilogue.residual)),
+            ("KEEP", Const::Bool(epilogue.keep)),
+            ("TILE_M", number(tile[0])),
+            ("TILE_N", number(tile[1])),
+            ("WORKGROUP", number(workgroup)),
+        ];
+        let is_plain = self.entry.starts_with("plain");
+        if !is_plain {
+            consts.extend([("GROUP_M", number(group[0])), ("GROUP_N", number(group[1])), ("GROUP_K", number(group[2]))]);
+        }
         Dispatch {
-            shader: "ops/matmul",
+            shader: if is_plain { "ops/matmul/plain" } else { "ops/matmul" },
             entry: self.entry,
-            consts: vec![
-                ("FORM", Const::U32(form as u32)),
-                ("BIAS", Const::Bool(epilogue.bias)),
-                ("ACTIVATION", Const::U32(activation)),
-                ("RESIDUAL", Const::Bool(epilogue.residual)),
-                ("KEEP", Const::Bool(epilogue.keep)),
-                ("TILE_M", number(tile[0])),
-                ("TILE_N", number(tile[1])),
-                ("GROUP_M", number(group[0])),
-                ("GROUP_N", number(group[1])),
-                ("GROUP_K", number(group[2])),
-                ("WORKGROUP", number(workgroup)),
-            ],
+            consts,
             dims: ["m", "n", "k", "batch", "splits", "split_k"].into_iter().zip(dims.map(|dim| dim as u32)).collect(),
             bindings,
             groups,
@@ -324,9 +343,13 @@ impl Kernel {
     }
 }
 
-/// y, pre, bias and residual; what the epilogue lacks is filled with `a` and not read.
-fn epilogue_bindings(op: &MatMul, [y, pre]: [Slot; 2]) -> Vec<Binding> {
+/// Names of y, pre, bias and residual as floats.
+const FLOATS: [&str; 4] = ["y", "pre", "bias", "residual"];
+
+/// y, pre, bias and residual under these names; what the epilogue lacks is filled with `a` and not read.
+fn epilogue_bindings(op: &MatMul, names: [&'static str; 4], [y, pre]: [Slot; 2]) -> Vec<Binding> {
     let bias = if op.epilogue.bias { Slot::In(2) } else { Slot::In(0) };
     let residual = if op.epilogue.residual { Slot::In(2 + usize::from(op.epilogue.bias)) } else { Slot::In(0) };
-    vec![Binding::write("y", y), Binding::write("pre", pre), Binding::read("bias", bias), Binding::read("residual", residual)]
+    let write = |ix: usize, slot| Binding::write(names[ix], slot);
+    vec![write(0, y), write(1, pre), Binding::read(names[2], bias), Binding::read(names[3], residual)]
 }

@@ -101,7 +101,8 @@ fn multiplies_batches() {
 
 #[test]
 fn folds_bias_activation_and_residual() {
-    for (rows, inner, outer) in [(37, 24, 20), (37, 11, 7), (70, 64, 132)] {
+    // The last two are enough sums for large tiles, with vectors and without.
+    for (rows, inner, outer) in [(37, 24, 20), (37, 11, 7), (70, 64, 132), (522, 96, 100), (522, 91, 99)] {
         let inputs = || {
             vec![
                 Tensor::normal(1, &[rows, inner]),
