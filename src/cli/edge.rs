@@ -44,7 +44,7 @@ pub struct EdgeArgs {
     #[arg(long, value_name = "N", default_value_t = 320, value_parser = clap::value_parser!(u64).range(100..))]
     steps: u64,
     /// Learning rate to start from; otherwise the config's
-    #[arg(long, value_name = "LR")]
+    #[arg(long, value_name = "LR", allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Name of the folder; otherwise the preset's or the config file's
     #[arg(long, value_name = "NAME")]
