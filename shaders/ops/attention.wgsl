@@ -6,7 +6,7 @@
 //
 // Grid      one row of one head an invocation: forward, delta_rows, backward_query (a query row),
 //           backward_key (a key row). TILED: a workgroup keeps within one head, and meets the
-//           other rows through shared memory (T1); otherwise no barrier (T0: widths attention/plain lacks)
+//           other rows through shared memory (T1); otherwise no barrier (T0: widths plain/attention lacks)
 // Shapes    qkv, d_qkv [batch, tokens, 3, heads, HEAD_WIDTH]; out, d_out [batch, tokens, heads,
 //           HEAD_WIDTH]; lse, delta [batch, heads, tokens]
 // Memory    TILED: TILE_ROWS rows of two vectors and two numbers, at most 16 KiB

@@ -1,4 +1,4 @@
-// Matrix products with their epilogues, by tiles in shared memory; without see shaders/ops/matmul/plain.wgsl.
+// Matrix products with their epilogues, by tiles in shared memory; without see shaders/plain/matmul.wgsl.
 //
 //   y = f(product + bias) + residual      product: nt a·bᵀ, nn a·b, tn aᵀ·b
 //

@@ -41,6 +41,8 @@ mod summary;
 mod trace;
 /// `train`.
 mod train;
+/// The weights that `eval` and `inspect` look at.
+mod weights;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use vitrine::error::Result;

@@ -15,8 +15,8 @@ use crate::graph::launch::Dispatch;
 /// Bytes of one set of dims: the smallest offset alignment every adapter grants.
 pub const DIMS_BYTES: u64 = 256;
 
-/// Ends the path of shaders for software adapters that hold large tiles in registers.
-const REGISTER_TILES: &str = "/plain";
+/// Folder of the shaders for software adapters, which hold large tiles in registers.
+const REGISTER_TILES: &str = "plain/";
 
 /// A kernel ready to launch.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl Gpu {
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(dispatch.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
         // Checked indices would keep large register tiles out of registers: such a kernel runs slower and
         // compiles for minutes. Software adapters look after their buffers themselves.
-        let is_exempt = self.is_software() && dispatch.shader.ends_with(REGISTER_TILES);
+        let is_exempt = self.is_software() && dispatch.shader.starts_with(REGISTER_TILES);
         let checks =
             if self.is_checked && !is_exempt { wgpu::ShaderRuntimeChecks::checked() } else { wgpu::ShaderRuntimeChecks::unchecked() };
         // SAFETY: only the shaders embedded in this crate come here. Each guards its indices by its

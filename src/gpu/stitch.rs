@@ -29,7 +29,6 @@ embed![
     "metric/similarity",
     "ops/activation",
     "ops/attention",
-    "ops/attention/plain",
     "ops/batchnorm",
     "ops/bias",
     "ops/conv2d",
@@ -38,7 +37,6 @@ embed![
     "ops/elementwise",
     "ops/layernorm",
     "ops/matmul",
-    "ops/matmul/plain",
     "ops/tokens",
     "optim/accumulate",
     "optim/adamw",
@@ -46,6 +44,8 @@ embed![
     "optim/norm",
     "optim/sam",
     "optim/sgd",
+    "plain/attention",
+    "plain/matmul",
 ];
 
 /// Opens a line that names a file to put before.

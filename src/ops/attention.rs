@@ -214,7 +214,7 @@ fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Ve
     let num_blocks = extent.tokens.div_ceil(most_rows);
     let rows = extent.tokens.div_ceil(num_blocks);
     Dispatch {
-        shader: "ops/attention/plain",
+        shader: "plain/attention",
         entry,
         consts: vec![
             ("HEAD_WIDTH", Const::U32(extent.head_width as u32)),

@@ -333,7 +333,7 @@ impl Kernel {
             consts.extend([("GROUP_M", number(group[0])), ("GROUP_N", number(group[1])), ("GROUP_K", number(group[2]))]);
         }
         Dispatch {
-            shader: if is_plain { "ops/matmul/plain" } else { "ops/matmul" },
+            shader: if is_plain { "plain/matmul" } else { "ops/matmul" },
             entry: self.entry,
             consts,
             dims: ["m", "n", "k", "batch", "splits", "split_k"].into_iter().zip(dims.map(|dim| dim as u32)).collect(),

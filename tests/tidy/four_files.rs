@@ -45,6 +45,12 @@ fn every_kernel_has_its_four_files() {
 }
 
 #[test]
+fn kernels_for_software_adapters_belong_to_an_op() {
+    let strays: Vec<String> = names("shaders/plain", "wgsl").difference(&names("shaders/ops", "wgsl")).cloned().collect();
+    assert!(strays.is_empty(), "shaders/plain has kernels of no op: {strays:?}");
+}
+
+#[test]
 fn each_missing_file_is_found() {
     let full: BTreeSet<String> = ["bias".to_string()].into();
     let empty = BTreeSet::new();

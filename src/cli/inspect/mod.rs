@@ -15,17 +15,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vitrine::config::{Experiment, Sources, load};
 use vitrine::error::{Error, Result};
 use vitrine::platform::{self, Wait as _};
-use vitrine::run::read;
-use vitrine::train::evaluate::weights_of_run;
 use vitrine::train::inspect::{self, Report, Request};
 
 use self::summary::Summary;
-use super::args::{ConfigArgs, DeviceArgs};
+use super::args::DeviceArgs;
 use super::output;
-use super::train::{FIRST_PRESET, RUN_CONFIG, RUNS_DIR};
+use super::weights::WeightsArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,23 +41,14 @@ weights in a run folder take the config of that run, and others that of the demo
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct InspectArgs {
-    /// The weights, a safetensors file
-    #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
-    weights: Option<PathBuf>,
-    /// A run: its id, the beginning of it, its name, its folder, or `last`
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config"])]
-    run: Option<String>,
     #[command(flatten)]
-    config: ConfigArgs,
+    weights: WeightsArgs,
     /// Pictures to look at (JPEG, PNG, WebP)
     #[arg(long, value_name = "FILE", num_args = 1..)]
     images: Vec<PathBuf>,
     /// The folder to write to; made if it is missing, and must be empty unless it is an older look
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where the run folders are
-    #[arg(long, value_name = "DIR", default_value = RUNS_DIR)]
-    runs_dir: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
     /// Print one JSON object
@@ -70,15 +58,10 @@ pub struct InspectArgs {
 
 /// Looks, writes and prints.
 pub fn run(args: &InspectArgs) -> Result<u8> {
-    let (weights, run_dir) = args.weights()?;
+    let (weights, experiment) = args.weights.choose()?;
     check_folder(&args.out)?;
-    let request = Request {
-        experiment: args.experiment(run_dir.as_deref())?,
-        weights,
-        pictures: args.images.clone(),
-        device: args.device.choice()?,
-        adapter: args.device.adapter.clone(),
-    };
+    let request =
+        Request { experiment, weights, pictures: args.images.clone(), device: args.device.choice()?, adapter: args.device.adapter.clone() };
     let report = inspect::run(&request).wait()?;
     let files = write_all(&args.out, &request, &report)?;
     let summary = Summary::new(&request, &report, &args.out, files);
@@ -88,28 +71,6 @@ pub fn run(args: &InspectArgs) -> Result<u8> {
         output::print(&summary.text())?
     }
     Ok(0)
-}
-
-impl InspectArgs {
-    /// The weights, and the run folder they are in.
-    fn weights(&self) -> Result<(PathBuf, Option<PathBuf>)> {
-        if let Some(weights) = &self.weights {
-            let run_dir = weights.parent().and_then(Path::parent).filter(|folder| folder.join(RUN_CONFIG).is_file());
-            return Ok((weights.clone(), run_dir.map(Path::to_path_buf)));
-        }
-        let run = self.run.as_deref().expect("the parser wants weights or a run");
-        let run_dir = read::resolve(&self.runs_dir, run)?;
-        Ok((weights_of_run(&run_dir)?, Some(run_dir)))
-    }
-
-    fn experiment(&self, run_dir: Option<&Path>) -> Result<Experiment> {
-        let resolved = match run_dir {
-            Some(run_dir) if self.config.is_empty() => load(&self.config.sources_over(&run_dir.join(RUN_CONFIG)))?,
-            _ if self.config.is_empty() => load(&Sources { preset: Some(FIRST_PRESET), ..self.config.sources() })?,
-            _ => load(&self.config.sources())?,
-        };
-        Ok(resolved.experiment)
-    }
 }
 
 /// A file of the result.
