@@ -214,7 +214,7 @@ fn every_kernel_keeps_to_the_default_limits() {
         let [x, y, z] = parsed.module.entry_points[parsed.entry_ix(dispatch.entry)].workgroup_size;
         assert!(x * y * z <= MAX_WORKGROUP_INVOCATIONS && z <= 64, "{key}: workgroup {x}×{y}×{z}");
         assert!(dispatch.groups.iter().all(|groups| (1..=MAX_GROUPS).contains(groups)), "{key}: {:?} workgroups", dispatch.groups);
-        if dispatch.shader.starts_with("ops/") && dispatch.entry.starts_with("plain") {
+        if dispatch.shader.starts_with("plain/") || dispatch.entry.starts_with("plain") {
             assert_eq!(shared_bytes, 0, "{key}: a plain kernel has no workgroup memory");
         }
     }
