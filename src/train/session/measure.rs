@@ -31,7 +31,10 @@ impl Session<'_> {
         if is_eval_due || is_checkpoint_due {
             self.checkpoint().await?;
         }
-        (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
+        if is_probe_due || is_eval_due || is_checkpoint_due {
+            // Numbers of earlier steps were waited for above: the clock of the next ones starts here.
+            (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
+        }
         Ok(false)
     }
 
