@@ -20,8 +20,10 @@ use crate::run::sweep_table;
 
 /// The preset of a grid that names none.
 const FIRST_PRESET: &str = "demo";
+/// A table as text.
+type Render = fn(&Sweep) -> String;
 /// The tables beside `sweep.json`.
-const TABLES: [(&str, fn(&Sweep) -> String); 2] = [("table.md", sweep_table::markdown), ("table.csv", sweep_table::csv)];
+const TABLES: [(&str, Render); 2] = [("table.md", sweep_table::markdown), ("table.csv", sweep_table::csv)];
 
 /// Everything a sweep needs.
 #[derive(Clone, Debug)]
