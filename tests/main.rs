@@ -3,6 +3,7 @@
 mod augment;
 mod cli;
 mod config;
+mod crash;
 mod data;
 mod fuzz;
 mod graph;
@@ -12,6 +13,7 @@ mod gpu;
 mod ops;
 mod optim;
 mod probe;
+mod reliability;
 mod rng;
 mod run_store;
 mod schedule;

@@ -55,6 +55,8 @@ pub mod read;
 pub mod report;
 /// A run's state as a fold of its events.
 pub mod state;
+/// Which part of the model a crash began in.
+pub mod story;
 /// Writing run folders.
 pub mod store;
 /// One row an epoch.

@@ -6,6 +6,10 @@ pub mod device;
 pub mod graphs;
 /// The trainer: device, plans, one optimiser step, one evaluation batch, one probe.
 pub mod step;
+/// Which checkpoint a fork begins with.
+pub mod fork;
+/// Snapshots of a training in host memory.
+pub mod ring;
 /// The session.
 pub mod session;
 /// State dicts in files.

@@ -33,12 +33,16 @@ pub async fn download(machine: &mut dyn Machine, parameters: &[Parameter], regio
     let Some(end) = parameters.iter().map(|parameter| parameter.offset + parameter.shape.len()).max() else {
         return Ok(Vec::new());
     };
-    let words = machine.download(Place::new(region, 0), end).await?;
+    Ok(named(&machine.download(Place::new(region, 0), end).await?, parameters))
+}
+
+/// Parameters from the words of their region, each in PyTorch's order and shape.
+pub fn named(words: &[f32], parameters: &[Parameter]) -> Vec<(String, Tensor)> {
     let tensor = |parameter: &Parameter| {
         let values = parameter.to_torch(&words[parameter.offset..parameter.offset + parameter.shape.len()]);
         (parameter.name.clone(), Tensor::floats(parameter.shape.sides(), values))
     };
-    Ok(parameters.iter().map(tensor).collect())
+    parameters.iter().map(tensor).collect()
 }
 
 /// Writes values into the regions of `source`.
@@ -59,11 +63,26 @@ pub async fn state_dict(
     num_batches: u64,
 ) -> Result<BTreeMap<String, Tensor>> {
     let (params, stats) = regions(source);
-    let mut by_name: BTreeMap<String, Tensor> = download(machine, &parameters.trained, params).await?.into_iter().collect();
-    by_name.extend(download(machine, &parameters.stats, stats).await?);
+    let trained = download(machine, &parameters.trained, params).await?;
+    let counted = download(machine, &parameters.stats, stats).await?;
+    Ok(with_counts(trained, counted, parameters, num_batches))
+}
+
+/// The same from the words of the two regions.
+pub fn state_dict_from(params: &[f32], stats: &[f32], parameters: &Parameters, num_batches: u64) -> BTreeMap<String, Tensor> {
+    with_counts(named(params, &parameters.trained), named(stats, &parameters.stats), parameters, num_batches)
+}
+
+fn with_counts(
+    trained: Vec<(String, Tensor)>,
+    stats: Vec<(String, Tensor)>,
+    parameters: &Parameters,
+    num_batches: u64,
+) -> BTreeMap<String, Tensor> {
+    let mut by_name: BTreeMap<String, Tensor> = trained.into_iter().chain(stats).collect();
     let counts = parameters.stats.iter().filter_map(|parameter| parameter.name.strip_suffix(RUNNING_MEAN));
     by_name.extend(counts.map(|layer| (format!("{layer}{BATCH_COUNT}"), Tensor::integers(&[], vec![num_batches as i64]))));
-    Ok(by_name)
+    by_name
 }
 
 /// Reads a state dict for a model with these parameters.

@@ -40,6 +40,7 @@ impl Run {
     fn restore(&mut self) -> Result<Position> {
         let parameters = &self.trainer.parameters;
         checkpoint::restore(self.folder.path(), self.trainer.machine.as_mut(), parameters, &self.experiment)
+            .map(|restored| restored.position)
     }
 
     fn refusal(&mut self) -> String {

@@ -5,7 +5,7 @@ mod cost;
 mod evaluate;
 mod golden;
 mod lost;
-mod outcomes;
+pub mod outcomes;
 mod resume;
 pub mod toy;
 mod trace;
