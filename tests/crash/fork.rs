@@ -117,7 +117,7 @@ fn a_learned_run_is_driven_off_from_the_command_line() {
     for words in ["forked from", "last at step 300", "t0     ", "checkpoints/pre-crash.safetensors holds the state"] {
         assert!(shown.contains(words), "no `{words}` in {shown}");
     }
-    cli(folder.path(), &["--from", "driven", "--at", "17"]).refused(2, &["--at 17", "pre-crash (step", "last (step 300)"]);
+    cli(folder.path(), &["--from", "driven", "--at", "17"]).refused(2, &["--at 17", "there are pre-crash (step 300)"]);
     cli(folder.path(), &["--from", "driven", "--preset", "demo"]).refused(2, &["--preset"]);
     cli(folder.path(), &["--at", "last"]).refused(2, &["--from"]);
     cli(folder.path(), &["--from", "learned", "--set", "schedule.epochs=1"]).refused(3, &["step 300", "schedule.epochs"]);

@@ -30,7 +30,7 @@ fn state(event_step: u64, kind: AlarmKind, factor: impl Fn(usize, u64) -> f64) -
         first,
     };
     let path = "checkpoints/pre-crash.safetensors".to_string();
-    events.push(Event::Checkpoint(Checkpoint { step: event_step, path, state_step: Some(event_step - 60) }));
+    events.push(Event::Checkpoint(Checkpoint { step: event_step, path, state_step: Some(event_step.saturating_sub(60)) }));
     events.push(Event::Alarm(alarm));
     RunState::from_events(&events)
 }

@@ -33,11 +33,8 @@ fn each_group_is_the_norm_of_its_words() {
     runner.step(scalars(0));
     assert_eq!(runner.get(Region::Ring), vec![0.0; 2 * SLOT_LEN], "a pass that does not report");
     runner.step(scalars(1));
-    let norm = |ranges: &[std::ops::Range<usize>]| {
-        let squares = ranges.iter().cloned().flatten().map(|ix| f64::from(gradients[ix]).powi(2));
-        squares.sum::<f64>().sqrt()
-    };
-    let expected = [norm(&[0..64, 1280..1408]), norm(&[64..1164]), norm(&[1216..1226])];
+    let squares = |start: usize, end: usize| gradients[start..end].iter().map(|word| f64::from(*word).powi(2)).sum::<f64>();
+    let expected = [squares(0, 64) + squares(1280, 1408), squares(64, 1164), squares(1216, 1226)].map(f64::sqrt);
     let ring = runner.get(Region::Ring);
     assert_close(&ring[SLOT_LEN + GROUPS_START..][..3], &expected);
     assert!(
