@@ -1,20 +1,18 @@
 //! `eval`: loss and accuracy of weights on the test images.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use vitrine::config::{Experiment, Sources, load};
 use vitrine::error::Result;
 use vitrine::platform::Wait as _;
 use vitrine::run::number::{self, short};
-use vitrine::run::read;
 use vitrine::run::report::grouped;
 use vitrine::train::evaluate::{self, Request};
 
-use super::args::{ConfigArgs, DeviceArgs};
+use super::args::DeviceArgs;
 use super::output;
-use super::train::{FIRST_PRESET, RUN_CONFIG, RUNS_DIR};
+use super::weights::WeightsArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,27 +21,18 @@ Examples:
   vitrine eval --preset deit-small --weights deit_small.safetensors --data-path /data/imagenet
   vitrine eval --run last --out logits.safetensors             also write the logits
 
-Weights carry timm's parameter names. Without --config or --preset, weights in a run folder take
-the config of that run, and others that of the demo.";
+Weights carry timm's parameter names; position embeddings of another image size are resized. Without
+--config or --preset, weights in a run folder take the config of that run, and others that of the demo.";
 
 /// Flags of `eval`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct EvalArgs {
-    /// The weights, a safetensors file
-    #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
-    weights: Option<PathBuf>,
-    /// A run: its id, the beginning of it, its name, its folder, or `last`
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config"])]
-    run: Option<String>,
     #[command(flatten)]
-    config: ConfigArgs,
+    weights: WeightsArgs,
     /// Write `logits` [N, K] and `labels` [N] to this safetensors file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Where the run folders are
-    #[arg(long, value_name = "DIR", default_value = RUNS_DIR)]
-    runs_dir: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
     /// Print one JSON object
@@ -69,15 +58,18 @@ struct Found {
 
 /// Evaluates and prints.
 pub fn run(args: &EvalArgs) -> Result<u8> {
-    let (weights, run_dir) = args.weights()?;
+    let (weights, run_dir) = args.weights.find()?;
     let request = Request {
-        experiment: args.experiment(run_dir.as_deref())?,
+        experiment: args.weights.experiment(run_dir.as_deref())?,
         weights,
         out: args.out.clone(),
         device: args.device.choice()?,
         adapter: args.device.adapter.clone(),
     };
     let report = evaluate::run(&request).wait()?;
+    for line in &report.adopted {
+        output::note(line);
+    }
     for problem in &report.unreadable {
         output::note(&format!("warning: {problem}"));
     }
@@ -96,28 +88,6 @@ pub fn run(args: &EvalArgs) -> Result<u8> {
         output::print(&found.text())?
     }
     Ok(0)
-}
-
-impl EvalArgs {
-    /// The weights, and the run folder they are in.
-    fn weights(&self) -> Result<(PathBuf, Option<PathBuf>)> {
-        if let Some(weights) = &self.weights {
-            let run_dir = weights.parent().and_then(Path::parent).filter(|folder| folder.join(RUN_CONFIG).is_file());
-            return Ok((weights.clone(), run_dir.map(Path::to_path_buf)));
-        }
-        let run = self.run.as_deref().expect("the parser wants weights or a run");
-        let run_dir = read::resolve(&self.runs_dir, run)?;
-        Ok((evaluate::weights_of_run(&run_dir)?, Some(run_dir)))
-    }
-
-    fn experiment(&self, run_dir: Option<&Path>) -> Result<Experiment> {
-        let resolved = match run_dir {
-            Some(run_dir) if self.config.is_empty() => load(&self.config.sources_over(&run_dir.join(RUN_CONFIG)))?,
-            _ if self.config.is_empty() => load(&Sources { preset: Some(FIRST_PRESET), ..self.config.sources() })?,
-            _ => load(&self.config.sources())?,
-        };
-        Ok(resolved.experiment)
-    }
 }
 
 impl Found {

@@ -9,6 +9,8 @@ mod args;
 mod bench;
 /// `data`.
 mod data;
+/// `completions`, `man`.
+mod completions;
 /// `doctor`.
 mod doctor;
 /// What `sweep` and `edge` share.
@@ -19,6 +21,8 @@ mod dry_run;
 mod edge;
 /// `eval`.
 mod eval;
+/// `export`.
+mod export;
 /// `inspect`.
 mod inspect;
 /// stdout, stderr, exit codes.
@@ -39,8 +43,10 @@ mod summary;
 mod trace;
 /// `train`.
 mod train;
+/// Flags that name weights.
+mod weights;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use vitrine::error::Result;
 
 const EXAMPLES: &str = "\
@@ -72,11 +78,13 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// A few steps with all that parity with another implementation needs
     Trace(trace::TraceArgs),
+    /// Weights for other programs: timm, safetensors
+    Export(export::ExportArgs),
     /// Train every run of a grid file; a table of crashes, accuracy and similarity
     Sweep(sweep::SweepArgs),
     /// Find the largest stable learning rate of some stems
     Edge(edge::EdgeArgs),
-    /// List runs, or show one
+    /// List runs, show, compare, share, tag and remove them
     Runs(runs::RunsArgs),
     /// Look at an image set, or pack it for many epochs
     Data(data::DataArgs),
@@ -86,6 +94,10 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Measure training steps and matrix products
     Bench(bench::BenchArgs),
+    /// Completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// The manual page
+    Man(completions::ManArgs),
 }
 
 /// Does what the command line asks for; the exit code.
@@ -95,6 +107,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Eval(args) => eval::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Trace(args) => trace::run(&args),
+        Verb::Export(args) => export::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
         Verb::Edge(args) => edge::run(&args),
         Verb::Runs(args) => runs::run(&args),
@@ -102,5 +115,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Presets(args) => presets::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Completions(args) => completions::completions(&args, Cli::command()),
+        Verb::Man(args) => completions::man(&args, Cli::command()),
     }
 }

@@ -68,7 +68,7 @@ pub struct TrainArgs {
     /// Go on with a run: its id, the beginning of it, its name, its folder, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "sets", "seed", "name", "init"])]
     resume: Option<String>,
-    /// Start from the weights of a safetensors file instead of random ones
+    /// Start from weights instead of random ones: safetensors or .pth, of a run, timm or DeiT
     #[arg(long, value_name = "WEIGHTS")]
     init: Option<PathBuf>,
     /// Print parameters, steps, memory and arithmetic, and train nothing

@@ -23,8 +23,12 @@ pub mod edge;
 pub mod event;
 /// A run folder as bytes in memory.
 pub mod files;
+/// Filters of a stem as a picture.
+pub mod filters;
 /// Runs of other programs.
 pub mod foreign;
+/// What can go from a folder of runs.
+pub mod gc;
 /// A run as one static page.
 pub mod html;
 /// Means, deviations and intervals of small samples.
@@ -41,8 +45,12 @@ pub mod number;
 pub mod palette;
 /// What a run looked like inside at one step.
 pub mod probe;
+/// Pickles of tensors, of which nothing is run.
+pub mod pickle;
 /// The wire format of event files.
 pub mod protobuf;
+/// PyTorch's own files.
+pub mod pth;
 /// Reading run folders.
 pub mod read;
 /// Runs as text and JSON.

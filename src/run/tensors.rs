@@ -177,8 +177,12 @@ fn explain(error: &SafeTensorError, len: usize) -> (String, &'static str) {
 }
 
 fn numbers_from(view: &TensorView) -> Option<Numbers> {
-    let bytes = view.data();
-    Some(match view.dtype() {
+    numbers_from_bytes(view.dtype(), view.data())
+}
+
+/// Little-endian numbers of a type; none for types that weights do not have.
+pub(super) fn numbers_from_bytes(dtype: Dtype, bytes: &[u8]) -> Option<Numbers> {
+    Some(match dtype {
         Dtype::F32 => Numbers::F32(read(bytes, f32::from_le_bytes)),
         Dtype::F64 => Numbers::F32(read(bytes, |word| f64::from_le_bytes(word) as f32)),
         Dtype::F16 => Numbers::F32(read(bytes, |word| f32_from_f16(u16::from_le_bytes(word)))),
@@ -186,6 +190,7 @@ fn numbers_from(view: &TensorView) -> Option<Numbers> {
         Dtype::I64 => Numbers::I64(read(bytes, i64::from_le_bytes)),
         Dtype::I32 => Numbers::I64(read(bytes, |word| i32::from_le_bytes(word).into())),
         Dtype::I16 => Numbers::I64(read(bytes, |word| i16::from_le_bytes(word).into())),
+        Dtype::I8 => Numbers::I64(read(bytes, |word| i8::from_le_bytes(word).into())),
         Dtype::U8 | Dtype::BOOL => Numbers::I64(read(bytes, |word| u8::from_le_bytes(word).into())),
         _ => return None,
     })

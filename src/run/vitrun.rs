@@ -73,8 +73,8 @@ pub fn pack<W: Write>(run_dir: &Path, with_checkpoints: bool, out: W) -> Result<
     let meta_path = run_dir.join(file::META);
     let read = |path: &PathBuf| platform::files::read(path).map_err(|source| Error::io(path, "read the file", source));
     let id = meta_from_bytes(&read(&meta_path)?, &meta_path)?.id;
-    let files = names_in_folder(run_dir, with_checkpoints)?;
-    write(out, &id, files.iter().map(|(name, path)| Ok((name.clone(), read(path)?))))
+    let names = names_in_folder(run_dir, with_checkpoints)?;
+    write(out, &id, names.iter().map(|(name, path)| Ok((name.clone(), read(path)?))))
 }
 
 /// Reads the bytes of a `.vitrun` file into memory; `source` is for messages.

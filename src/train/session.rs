@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use super::checkpoint::{self, Position};
 use super::device::Device;
 use super::evaluate::evaluate;
+use super::import::{self, Purpose};
 use super::probe::fixed::FixedBatch;
 use super::step::{StepNumbers, Totals, Trainer};
 use super::weights;
@@ -151,7 +152,8 @@ impl<'a> Session<'a> {
         let probe_batch = FixedBatch::new(split.test.clone(), experiment, &device, schedule.total_steps())?;
         let steps_per_epoch = loader.steps_per_epoch() as u64;
         let detector = Detector::new(&experiment.crash, experiment.model.num_classes, schedule.warmup_steps(), steps_per_epoch);
-        let (store, kept, step) = begin(request, &mut trainer, &split).await?;
+        let mut adopted = Vec::new();
+        let (store, kept, step) = begin(request, &mut trainer, &split, &mut adopted).await?;
         let total_steps = schedule.total_steps();
         let mut session = Self {
             request: request.clone(),
@@ -192,8 +194,8 @@ impl<'a> Session<'a> {
             warmup_steps: session.schedule.warmup_steps(),
             groups: Vec::new(),
             notes: match request.device {
-                DeviceChoice::Auto => [vec![why_device], split.train.notes.clone(), split.test.notes.clone()].concat(),
-                DeviceChoice::Cpu | DeviceChoice::Gpu => [split.train.notes.clone(), split.test.notes.clone()].concat(),
+                DeviceChoice::Auto => [vec![why_device], adopted, split.train.notes.clone(), split.test.notes.clone()].concat(),
+                DeviceChoice::Cpu | DeviceChoice::Gpu => [adopted, split.train.notes.clone(), split.test.notes.clone()].concat(),
             },
         };
         session.tell(Event::Started(started))?;
@@ -394,7 +396,7 @@ impl<'a> Session<'a> {
 }
 
 /// Weights and run folder to begin with, the events that stand already, and the steps made.
-async fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Result<(RunStore, Vec<Event>, u64)> {
+async fn begin(request: &Request, trainer: &mut Trainer, split: &Split, notes: &mut Vec<String>) -> Result<(RunStore, Vec<Event>, u64)> {
     let experiment = &request.resolved.experiment;
     if let Start::Resume(run_dir) = &request.start {
         let Trainer { machine, parameters, .. } = trainer;
@@ -411,8 +413,9 @@ async fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Resul
     };
     trainer.load_initial().await?;
     if let Start::Weights(path) = start {
-        let values = weights::load(path, &trainer.parameters)?;
+        let (values, adopted) = import::adopt(path, &trainer.parameters, Purpose::Start)?;
         weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
+        notes.extend(adopted.lines());
         trainer.start_average().await?;
     }
     if let Some(run_dir) = folder {

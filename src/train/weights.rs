@@ -7,13 +7,14 @@ use crate::error::{Error, Result};
 use crate::graph::machine::Machine;
 use crate::graph::{Place, Region, Shape};
 use crate::model::parameters::{Parameter, Parameters, Source};
-use crate::run::tensors::{Numbers, Tensor, Tensors, some_of};
+use crate::run::pth;
+use crate::run::tensors::{Numbers, Tensor, some_of};
 
 /// What wrappers put before every name: DistributedDataParallel, detection code, Lightning.
 const PREFIXES: [&str; 3] = ["module.", "backbone.", "model."];
 
 /// PyTorch's name for a BatchNorm's count of batches, and the statistic beside it.
-const BATCH_COUNT: &str = "num_batches_tracked";
+pub(super) const BATCH_COUNT: &str = "num_batches_tracked";
 const RUNNING_MEAN: &str = "running_mean";
 
 /// Values in the device's order of elements, as [`crate::model::init::initial`] gives them.
@@ -67,12 +68,12 @@ pub async fn state_dict(
 
 /// Reads a state dict for a model with these parameters.
 ///
-/// Takes floats of 16, 32 and 64 bits, names behind `module.`, `backbone.` or `model.`, and a
+/// Takes safetensors and PyTorch's own files, floats of 16, 32 and 64 bits, names behind `module.`, `backbone.` or `model.`, and a
 /// linear weight for a convolution of kernel 1 or the other way round ([out, in] and [out, in, 1]).
 ///
 /// Errors: an unreadable file; missing and unexpected names and wrong shapes, all in one message.
 pub fn load<'a>(path: &Path, parameters: &'a Parameters) -> Result<Values<'a>> {
-    let tensors = Tensors::read(path)?.by_name;
+    let tensors = pth::read_weights(path)?.by_name;
     match_names(tensors, parameters, path)
 }
 
@@ -122,7 +123,7 @@ pub fn match_names<'a>(tensors: BTreeMap<String, Tensor>, parameters: &'a Parame
 }
 
 /// The name the model has for `given`: itself, or what is left behind known prefixes.
-fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
+pub(super) fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
     let mut name = given;
     while !wanted.contains(name) {
         name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix))?;
@@ -131,7 +132,7 @@ fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
 }
 
 /// The same shape, or the same but for one trailing 1.
-fn fits(given: &[usize], wanted: &Shape) -> bool {
+pub(super) fn fits(given: &[usize], wanted: &Shape) -> bool {
     let wanted = wanted.sides();
     given == wanted || given.strip_suffix(&[1]) == Some(wanted) || wanted.strip_suffix(&[1]) == Some(given)
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod data;
 mod inspect;
 mod listing;
+mod runs;
 mod training;
 mod usage;
 

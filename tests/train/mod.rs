@@ -3,7 +3,7 @@
 mod checkpoint;
 mod cost;
 mod evaluate;
-mod golden;
+pub mod golden;
 mod lost;
 mod outcomes;
 mod resume;

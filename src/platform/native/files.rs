@@ -32,6 +32,11 @@ pub fn modified(path: &Path) -> Result<Duration> {
     Ok(fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
+/// Bytes of a file.
+pub fn size(path: &Path) -> Result<u64> {
+    Ok(fs::metadata(path)?.len())
+}
+
 /// A file that grows; each addition is one write.
 #[derive(Debug)]
 pub struct Appender(File);

@@ -102,6 +102,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
+/// Bytes of a file.
+pub fn size(path: &Path) -> Result<u64> {
+    match tree().entries.get(path) {
+        Some(Entry::File { bytes, .. }) => Ok(bytes.len() as u64),
+        _ => Err(missing(path)),
+    }
+}
+
 /// Replaces the content of a file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     tree().file(path, false).map(|content| bytes.clone_into(content))

@@ -8,6 +8,7 @@ use crate::model::parameters::Source;
 use crate::platform;
 use crate::run::event::{Checkpoint, Eval, Event, Probe, Status};
 use crate::train::checkpoint;
+use crate::train::spread;
 use crate::train::step::Trainer;
 
 impl Session<'_> {
@@ -61,6 +62,7 @@ impl Session<'_> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
+        spread::show(&mut self.store, machine.as_mut(), parameters, position.step).await?;
         self.tell_checkpoint(path)?;
         if self.experiment().train.ema > 0.0 {
             self.save_weights("ema", Source::Averaged).await?;
