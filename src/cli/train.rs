@@ -76,7 +76,7 @@ pub struct TrainArgs {
     /// Where to fork: pre-crash, last, previous, best, or the step of one of them; otherwise pre-crash or last
     #[arg(long, value_name = "CHECKPOINT", requires = "from")]
     at: Option<String>,
-    /// Start from the weights of a safetensors file instead of random ones
+    /// Start from weights instead of random ones: safetensors or .pth, of a run, timm or DeiT
     #[arg(long, value_name = "WEIGHTS")]
     init: Option<PathBuf>,
     /// Print parameters, steps, memory and arithmetic, and train nothing

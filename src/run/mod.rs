@@ -23,6 +23,8 @@ pub mod edge;
 pub mod event;
 /// A run folder as bytes in memory.
 pub mod files;
+/// Filters of a stem as a picture.
+pub mod filters;
 /// Runs of other programs.
 pub mod foreign;
 /// What can go from a folder of runs.

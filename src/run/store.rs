@@ -193,6 +193,11 @@ impl RunStore {
         }
     }
 
+    /// Whether histograms and pictures have a place to go.
+    pub fn has_board(&self) -> bool {
+        self.board.is_some()
+    }
+
     /// Shows TensorBoard how values are spread at `step`, e.g. the weights of a layer.
     pub fn record_histogram(&mut self, tag: &str, step: u64, values: &[f32]) -> Result<()> {
         self.board.as_mut().map_or(Ok(()), |board| board.histogram(tag, step, values))

@@ -12,6 +12,14 @@ pub mod fork;
 pub mod ring;
 /// The session.
 pub mod session;
+/// Weights of others, fitted to a model.
+pub mod import;
+/// Position embeddings for another grid.
+pub mod positions;
+/// Weights for timm.
+pub mod timm;
+/// Weights and gradients for TensorBoard.
+pub mod spread;
 /// State dicts in files.
 pub mod weights;
 /// Probes: a model looked into at one step.

@@ -14,7 +14,7 @@ use crate::run::tensors::{Numbers, Tensor, some_of};
 const PREFIXES: [&str; 3] = ["module.", "backbone.", "model."];
 
 /// PyTorch's name for a BatchNorm's count of batches, and the statistic beside it.
-const BATCH_COUNT: &str = "num_batches_tracked";
+pub(super) const BATCH_COUNT: &str = "num_batches_tracked";
 const RUNNING_MEAN: &str = "running_mean";
 
 /// Values in the device's order of elements, as [`crate::model::init::initial`] gives them.
@@ -142,7 +142,7 @@ pub fn match_names<'a>(tensors: BTreeMap<String, Tensor>, parameters: &'a Parame
 }
 
 /// The name the model has for `given`: itself, or what is left behind known prefixes.
-fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
+pub(super) fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
     let mut name = given;
     while !wanted.contains(name) {
         name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix))?;
@@ -151,7 +151,7 @@ fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
 }
 
 /// The same shape, or the same but for one trailing 1.
-fn fits(given: &[usize], wanted: &Shape) -> bool {
+pub(super) fn fits(given: &[usize], wanted: &Shape) -> bool {
     let wanted = wanted.sides();
     given == wanted || given.strip_suffix(&[1]) == Some(wanted) || wanted.strip_suffix(&[1]) == Some(given)
 }

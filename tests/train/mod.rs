@@ -3,7 +3,7 @@
 mod checkpoint;
 mod cost;
 mod evaluate;
-mod golden;
+pub mod golden;
 mod lost;
 pub mod outcomes;
 mod resume;

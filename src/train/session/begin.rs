@@ -9,6 +9,7 @@ use crate::run::event::Event;
 use crate::run::meta::{DataMark, Parent};
 use crate::run::read;
 use crate::run::store::{NewRun, RunStore, checkpoint_path};
+use crate::train::import::{self, Purpose};
 use crate::train::step::Trainer;
 
 /// Where a session stands before its first step.
@@ -53,27 +54,26 @@ pub async fn begin(request: &Request, trainer: &mut Trainer, split: &Split, tota
             Ok(Beginning { store, kept, step: position.step, notes })
         }
         Start::Again(run_dir, start) => {
-            fill(start, trainer).await?;
+            let notes = fill(start, trainer).await?;
             let (store, kept) = RunStore::resume(run_dir, 0)?;
-            Ok(Beginning { store, kept, step: 0, notes: Vec::new() })
+            Ok(Beginning { store, kept, step: 0, notes })
         }
         start => {
-            fill(start, trainer).await?;
+            let notes = fill(start, trainer).await?;
             let store = RunStore::create(&request.runs_dir, new_run(request, trainer, split))?;
-            Ok(Beginning { store, kept: Vec::new(), step: 0, notes: Vec::new() })
+            Ok(Beginning { store, kept: Vec::new(), step: 0, notes })
         }
     }
 }
 
-/// Initial weights, or those of a file.
-async fn fill(start: &Start, trainer: &mut Trainer) -> Result<()> {
+/// Initial weights, or those of a file. Returns what became of the file's arrays, where that is worth saying.
+async fn fill(start: &Start, trainer: &mut Trainer) -> Result<Vec<String>> {
     trainer.load_initial().await?;
-    if let Start::Weights(path) = start {
-        let values = weights::load(path, &trainer.parameters)?;
-        weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
-        trainer.start_average().await?;
-    }
-    Ok(())
+    let Start::Weights(path) = start else { return Ok(Vec::new()) };
+    let (values, report) = import::adopt(path, &trainer.parameters, Purpose::Start)?;
+    weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
+    trainer.start_average().await?;
+    Ok(report.lines())
 }
 
 fn new_run(request: &Request, trainer: &Trainer, split: &Split) -> NewRun {

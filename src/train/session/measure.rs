@@ -10,6 +10,7 @@ use crate::run::alarm::{Alarm, AlarmKind};
 use crate::run::event::{Checkpoint, Eval, Event, Probe, Status};
 use crate::train::checkpoint::{self, PRE_CRASH};
 use crate::train::ring::Snapshot;
+use crate::train::spread;
 use crate::train::step::Trainer;
 
 /// Steps that a state from before a non-finite number lies ahead of it, where there is one so old.
@@ -69,6 +70,7 @@ impl Session<'_> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
+        spread::show(&mut self.store, machine.as_mut(), parameters, position.step).await?;
         self.tell_checkpoint(path, None)?;
         if self.experiment().train.ema > 0.0 {
             self.save_weights("ema", Source::Averaged).await?;
