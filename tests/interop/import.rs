@@ -28,8 +28,11 @@ fn expected(name: &str) -> Vec<f32> {
     expected.floats(name, &file("timm")).expect(name).1.to_vec()
 }
 
+/// Arrays by name, in PyTorch's order of elements.
+type Arrays = Vec<(String, Vec<f32>)>;
+
 /// Writes arrays to a temporary file and adopts them.
-fn adopted(change: impl Fn(&mut Tensors), sets: &[&str], purpose: Purpose) -> vitrine::error::Result<(Vec<(String, Vec<f32>)>, Report)> {
+fn adopted(change: impl Fn(&mut Tensors), sets: &[&str], purpose: Purpose) -> vitrine::error::Result<(Arrays, Report)> {
     let mut tensors = Tensors::read(&file("timm/weights.safetensors")).expect("weights");
     change(&mut tensors);
     let folder = tempfile::tempdir().expect("a folder");
