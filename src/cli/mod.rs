@@ -25,6 +25,8 @@ mod eval;
 mod export;
 /// `inspect`.
 mod inspect;
+/// Ops against the clock.
+mod op_times;
 /// stdout, stderr, exit codes.
 pub mod output;
 /// `presets`.
@@ -92,7 +94,7 @@ enum Verb {
     Presets(presets::PresetsArgs),
     /// What this machine can compute on: adapters, limits, kernels, speed
     Doctor(doctor::DoctorArgs),
-    /// Measure training steps and matrix products
+    /// Measure training steps, matrix products and single ops
     Bench(bench::BenchArgs),
     /// Completions for a shell
     Completions(completions::CompletionsArgs),
