@@ -35,6 +35,8 @@ mod presets;
 mod products;
 /// A running session on stderr.
 mod progress;
+/// `reproduce`.
+mod reproduce;
 /// `runs`.
 mod runs;
 /// `sweep`.
@@ -84,6 +86,8 @@ enum Verb {
     Export(export::ExportArgs),
     /// Train every run of a grid file; a table of crashes, accuracy and similarity
     Sweep(sweep::SweepArgs),
+    /// Train a table of the paper, row by row, beside what is printed there
+    Reproduce(reproduce::ReproduceArgs),
     /// Find the largest stable learning rate of some stems
     Edge(edge::EdgeArgs),
     /// List runs, show, compare, share, tag and remove them
@@ -111,6 +115,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Trace(args) => trace::run(&args),
         Verb::Export(args) => export::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
+        Verb::Reproduce(args) => reproduce::run(&args),
         Verb::Edge(args) => edge::run(&args),
         Verb::Runs(args) => runs::run(&args),
         Verb::Data(args) => data::run(&args),
