@@ -25,9 +25,9 @@ pub struct OpTime {
     pub millis: f64,
     /// Part of the pass.
     pub time_frac: f64,
-    /// By the op's own count of its arithmetic.
+    /// By the op's own count of its arithmetic; of all its kernels together.
     pub gflop_per_sec: f64,
-    /// By the op's own count of the bytes it must read and write.
+    /// By the op's own count of the bytes it must read and write, likewise.
     pub gbyte_per_sec: f64,
 }
 
@@ -51,9 +51,15 @@ pub fn measure(preset: &str, trainer: &mut Trainer, plan: &Plan, secs: f64) -> R
     }
     let costs = costs_of(plan);
     let total: f64 = least.values().map(|(_, millis)| millis).sum();
+    // The op's own count of its cost is of all its kernels together, and so is the rate.
+    let mut millis_of_op: BTreeMap<String, f64> = BTreeMap::new();
+    for (op, (_, millis)) in &least {
+        *millis_of_op.entry(without_kernel(op).to_string()).or_default() += millis;
+    }
     let report = |(op, (count, millis)): (String, (usize, f64))| {
-        let Cost { flops, bytes } = costs.get(op.split(" (").next().unwrap_or(&op)).copied().unwrap_or(Cost { flops: 0.0, bytes: 0.0 });
-        let per_sec = |amount: f64| amount / millis.max(1e-9) / 1e6;
+        let name = without_kernel(&op);
+        let Cost { flops, bytes } = costs.get(name).copied().unwrap_or(Cost { flops: 0.0, bytes: 0.0 });
+        let per_sec = |amount: f64| amount / millis_of_op[name].max(1e-9) / 1e6;
         let (gflop_per_sec, gbyte_per_sec) = (per_sec(flops), per_sec(bytes));
         OpTime { kind: "op", preset: preset.into(), op, count, millis, time_frac: millis / total, gflop_per_sec, gbyte_per_sec }
     };
@@ -79,6 +85,10 @@ fn op_of(label: &str) -> &str {
     let end_of_op = label.find(" (ops/").or(label.find(" (plain/")).or(label.find(" (metric/")).unwrap_or(label.len());
     let start = label[..end_of_op].rfind(' ').map_or(0, |space| space + 1);
     &label[start..]
+}
+
+fn without_kernel(op: &str) -> &str {
+    op.split(" (").next().unwrap_or(op)
 }
 
 /// Arithmetic and bytes of each op of a plan.
