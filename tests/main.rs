@@ -3,6 +3,8 @@
 mod augment;
 mod cli;
 mod config;
+#[cfg(feature = "dashboard-tests")]
+mod dashboard;
 mod data;
 mod fuzz;
 mod graph;

@@ -1,0 +1,15 @@
+//! The dashboard in a window of its own.
+
+#[cfg(not(target_arch = "wasm32"))]
+#[path = "dashboard/native/mod.rs"]
+mod native;
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::process::ExitCode {
+    native::main()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    // A page begins in JavaScript.
+}
