@@ -18,3 +18,4 @@ mod support;
 mod sweep;
 mod tidy;
 mod train;
+mod web;

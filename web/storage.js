@@ -18,14 +18,18 @@ function finished(transaction) {
   });
 }
 
+// Time that the worker of a page that is left has to go, after which the lock is another tab's.
+const LEAVE_MILLIS = 1500;
+
 // One tab at a time writes: two would mix their runs. The lock is held as long as the worker lives.
 function locked(name) {
   if (!navigator.locks) return Promise.resolve(true);
   return new Promise((resolve) => {
-    navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-      resolve(lock !== null);
-      return lock ? new Promise(() => {}) : undefined;
-    });
+    const hold = () => {
+      resolve(true);
+      return new Promise(() => {});
+    };
+    navigator.locks.request(name, { signal: AbortSignal.timeout(LEAVE_MILLIS) }, hold).catch(() => resolve(false));
   });
 }
 

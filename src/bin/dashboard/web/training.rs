@@ -54,7 +54,7 @@ pub fn of(worker: &Worker, resolved: Resolved, name: &str, max_steps: Option<u64
 /// The trainings that an earlier worker has left in the middle.
 pub fn unfinished(choice: DeviceChoice) -> Vec<(RunKey, Request)> {
     let runs = read::list(RUNS_DIR.as_ref()).map(|listing| listing.runs).unwrap_or_default();
-    let left = runs.into_iter().filter(|run| run.meta.status == Status::Running && !run.is_live && checkpoint::has_last(&run.path));
+    let left = runs.into_iter().filter(|run| run.meta.status == Status::Running && !run.is_live);
     let request = |run: read::RunHeader| {
         let resolved = load(&Sources { file: Some(&run.path.join("config.toml")), ..Sources::default() }).ok()?;
         let request = Request {
@@ -62,7 +62,7 @@ pub fn unfinished(choice: DeviceChoice) -> Vec<(RunKey, Request)> {
             name: run.meta.name,
             runs_dir: PathBuf::from(RUNS_DIR),
             max_steps: None,
-            start: Start::Resume(run.path),
+            start: if checkpoint::has_last(&run.path) { Start::Resume(run.path) } else { Start::Again(run.path, Box::new(Start::Fresh)) },
             device: choice,
             adapter: None,
         };

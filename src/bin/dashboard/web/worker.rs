@@ -109,16 +109,19 @@ impl Worker {
         keeping::restore(&self).await;
         self.tell(&Told::Notice(Notice::Abilities(self.abilities().await)), None);
         spawn_local(keeping::keep(self.clone()));
-        for (key, order) in training::unfinished(self.choice()) {
-            self.say(&format!("{key} goes on from its last checkpoint"));
-            spawn_local(training::train(self.clone(), key, order));
+        // Where another tab keeps the runs, they are its to go on with.
+        if self.about.storage_trouble.is_empty() {
+            for (key, request) in training::unfinished(self.choice()) {
+                self.say(&format!("{key} goes on from its last checkpoint"));
+                spawn_local(training::train(self.clone(), key, request));
+            }
         }
         self.list_runs().await;
     }
 
     async fn take(self: Rc<Self>, text: &str, bytes: Vec<u8>) {
         let outcome = match serde_json::from_str::<Ask>(text) {
-            Ok(ask) => self.answer(ask, bytes).await,
+            Ok(ask) => self.clone().answer(ask, bytes).await,
             Err(error) => Err(Error::Internal(format!("a message makes no sense: {error}"))),
         };
         if let Err(error) = outcome {
