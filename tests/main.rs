@@ -22,3 +22,4 @@ mod support;
 mod sweep;
 mod tidy;
 mod train;
+mod web;

@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use vitrine::data::{HASH_START, hash_bytes};
 use vitrine::error::{Error, Result};
+use vitrine::run::{html, vitrun};
 use vitrine::serve::{MANIFEST, Site, listen};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -177,7 +178,7 @@ fn plain_name(hashed: &str) -> Option<String> {
     Some(format!("{}.{extension}", stem.rsplit_once('-')?.0))
 }
 
-/// The embedded image set, the recorded runs and the manifest that names both; the runs' bytes.
+/// The embedded image set, the recorded runs, their reports and the manifest that names all; the runs' bytes.
 fn add_assets(package: &Path, files: &mut Files) -> Result<usize> {
     let mut named = |folder: &str, target: &str, ending: &str| -> Result<(BTreeMap<String, String>, usize)> {
         let (mut names, mut total) = (BTreeMap::new(), 0);
@@ -194,9 +195,23 @@ fn add_assets(package: &Path, files: &mut Files) -> Result<usize> {
     };
     let (data, _) = named("assets/data/fashion-mnist", "data", ".gz")?;
     let (runs, run_bytes) = named("assets/runs", "runs", ".vitrun")?;
-    let manifest = serde_json::json!({ "data": data, "runs": runs });
+    let reports = add_reports(&runs, files)?;
+    let manifest = serde_json::json!({ "data": data, "runs": runs, "reports": reports });
     files.insert(MANIFEST.to_string(), manifest.to_string().into_bytes());
     Ok(run_bytes)
+}
+
+/// The recorded runs as pages without scripts, for browsers that cannot show the screens.
+fn add_reports(runs: &BTreeMap<String, String>, files: &mut Files) -> Result<BTreeMap<String, String>> {
+    let mut reports = BTreeMap::new();
+    for (name, hashed) in runs {
+        let path = Path::new(name);
+        let recorded = vitrun::read(&files[hashed], path)?.recorded(path)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let report = add(files, &format!("reports/{stem}.html"), html::page(&recorded).into_bytes());
+        reports.insert(format!("{stem}.html"), report);
+    }
+    Ok(reports)
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -225,7 +240,7 @@ fn write_site(out: &Path, files: &Files) -> Result<()> {
         std::fs::write(&path, bytes).map_err(|source| Error::io(&path, "write the file", source))?;
     }
     let plain: Vec<String> = files.keys().filter_map(|name| plain_name(name)).collect();
-    for folder in ["", "data", "runs"] {
+    for folder in ["", "data", "reports", "runs"] {
         for path in list(&out.join(folder))? {
             let name = path.strip_prefix(out).unwrap_or(&path).to_string_lossy().into_owned();
             let is_of_ours = plain_name(&name).is_some_and(|name| plain.contains(&name));

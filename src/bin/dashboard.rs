@@ -1,4 +1,4 @@
-//! The dashboard in a window of its own.
+//! The dashboard: in a window of its own, and as a page.
 
 #[cfg(not(target_arch = "wasm32"))]
 #[path = "dashboard/native/mod.rs"]
@@ -8,6 +8,10 @@ mod native;
 fn main() -> std::process::ExitCode {
     native::main()
 }
+
+#[cfg(target_arch = "wasm32")]
+#[path = "dashboard/web/mod.rs"]
+mod web;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
