@@ -24,9 +24,12 @@ Builds the dashboard as a web page and serves it on 127.0.0.1.
   --out DIR        write the static site there, for any file host, and serve nothing
   --port N         port to serve on (default 8080; 0: any free one)
   --runs-dir DIR   show the runs of this folder too, live while they train
-  --profile NAME   cargo profile of the page (default web, the small and fast one)
+  --profile NAME   cargo profile of the page (default web, the small and fast one, whose weight is checked;
+                   dev and release are built sooner)
 ";
 
+/// The profile of pages that others are to see.
+const PROFILE: &str = "web";
 /// What the page may weigh: WebAssembly, scripts and page, without data and recorded runs.
 const MAX_RAW_BYTES: usize = 6_000_000;
 const MAX_BROTLI_BYTES: usize = 2_000_000;
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
 
 /// The flags; none if help was asked for.
 fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>> {
-    let mut args = Args { out: None, port: 8080, runs_dir: None, profile: "web".to_string() };
+    let mut args = Args { out: None, port: 8080, runs_dir: None, profile: PROFILE.to_string() };
     while let Some(flag) = given.next() {
         if flag == "--help" || flag == "-h" {
             print!("{USAGE}");
@@ -86,14 +89,17 @@ fn run(args: &Args) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| wasm.with_file_name("site"));
     let mut files = bound(&wasm)?;
     add_page(package, &mut files)?;
-    let weighed = weigh(&files)?;
+    let weighed = if args.profile == PROFILE { Some(weigh(&files)?) } else { None };
     let run_bytes = add_assets(package, &mut files)?;
     write_site(&out, &files)?;
-    println!("{weighed}\nthe site is in {}", out.display());
     if run_bytes > MAX_RUN_BYTES {
         return Err(Error::Internal(format!("the recorded runs weigh {run_bytes} bytes, and may {MAX_RUN_BYTES}")));
     }
-    weighed.check()?;
+    if let Some(weighed) = weighed {
+        println!("{weighed}");
+        weighed.check()?;
+    }
+    println!("the site is in {}", out.display());
     if args.out.is_none() {
         let listener = listen(args.port)?;
         let address = listener.local_addr().map_err(|source| Error::io(&out, "serve", source))?;

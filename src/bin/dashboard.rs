@@ -13,7 +13,6 @@ fn main() -> std::process::ExitCode {
 #[path = "dashboard/web/mod.rs"]
 mod web;
 
+/// A page begins in JavaScript, which calls `show` and `work` of the module `web`.
 #[cfg(target_arch = "wasm32")]
-fn main() {
-    // A page begins in JavaScript.
-}
+fn main() {}

@@ -31,6 +31,3 @@ extern "C" {
 fn show_panics() {
     std::panic::set_hook(Box::new(|panic| error(&panic.to_string())));
 }
-
-/// The scripts call [`page::show`] and [`worker::work`]; the module itself has nothing to begin with.
-pub fn main() {}

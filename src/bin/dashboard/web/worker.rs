@@ -161,7 +161,8 @@ impl Worker {
             Ask::Import(name) => Shelf::import(&self, &name, bytes)?,
             Ask::ImportFrom(url) => {
                 let bytes = self.fetch(&url, 0).await;
-                let bytes = bytes.ok_or_else(|| Error::file(Path::new(&url), "it cannot be fetched", "its server must allow other sites to"))?;
+                let bytes =
+                    bytes.ok_or_else(|| Error::file(Path::new(&url), "it cannot be fetched", "its server must allow other sites to"))?;
                 Shelf::import(&self, &url, bytes)?;
             }
             Ask::ExportRun(key) => {
@@ -275,7 +276,8 @@ impl Worker {
         let (device, summary, help) = match Device::open(self.choice(), None).await {
             Ok((Device::Gpu(gpu, _), _)) => {
                 let tier = if gpu.tier() == Tier::Plain { "T0" } else { "T1" };
-                (format!("{}, {tier}", gpu.info.name), "This browser trains on its GPU through WebGPU.".to_string(), String::new())
+                let place = if gpu.is_software() { "WebGPU, which computes on the processor here" } else { "its GPU through WebGPU" };
+                (format!("{}, {tier}", gpu.info.name), format!("This browser trains on {place}."), String::new())
             }
             Ok((Device::Cpu, why)) => {
                 let help = "WebGPU is much faster: a current Chrome, Edge or Safari has it, Firefox on Windows and macOS too";
