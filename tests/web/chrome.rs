@@ -12,7 +12,7 @@ use tungstenite::{Message, WebSocket};
 /// Names that Chromium goes by.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 /// A browser on a busy machine needs its time to start and to answer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What every browser of these tests is started with: no window, no first-run pages, no calls home, and
 /// WebGL on the processor, which draws the screens.

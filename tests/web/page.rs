@@ -8,10 +8,11 @@ use vitrine::serve::{Site, listen};
 use super::chrome::{Chrome, until};
 
 /// Settings of a model that trains in seconds on a processor.
-pub const TOY: [&str; 10] = [
+pub const TOY: [&str; 11] = [
     "model.dim=16",
     "model.depth=1",
-    "model.stem_width=4",
+    "model.stem=1Proj+1BN+1ReLU",
+    "model.strides=4",
     "data.fraction=0.05",
     "train.batch=16",
     "train.eval_every=100",
@@ -82,7 +83,8 @@ impl Page {
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| until(what, || look(&self.state()))));
         found.unwrap_or_else(|panic| {
             self.keep_picture();
-            eprintln!("{}: {:#}\nerrors: {:#?}", self.name, self.state(), self.chrome.errors);
+            let state = self.state();
+            eprintln!("{}: {state:#}\nerrors: {:#?}", self.name, self.chrome.errors);
             std::panic::resume_unwind(panic)
         })
     }

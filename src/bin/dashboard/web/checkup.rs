@@ -85,7 +85,7 @@ fn shown(finding: &Finding) -> KernelFinding {
 
 /// Milliseconds of each op in a forward and backward pass, the longest first.
 async fn op_millis(worker: &Worker, device: &Device) -> Result<Vec<(String, f64)>> {
-    let experiment = resolved(TIMED_PRESET, vec!["train.batch=16".to_string(), "train.micro_batch=16".to_string()])?.experiment;
+    let experiment = resolved(TIMED_PRESET, vec!["train.batch=4".to_string(), "train.micro_batch=4".to_string()])?.experiment;
     worker.ensure_data(&experiment).await?;
     let batch = Loader::new(data::open(&experiment.data, &experiment.model)?.train, &experiment)?.batch(0)?;
     let mut trainer = Trainer::new(&experiment, device).await?;
