@@ -4,6 +4,8 @@ mod augment;
 mod cli;
 mod config;
 mod crash;
+#[cfg(feature = "dashboard-tests")]
+mod dashboard;
 mod data;
 mod fuzz;
 mod graph;
@@ -22,3 +24,4 @@ mod support;
 mod sweep;
 mod tidy;
 mod train;
+mod web;

@@ -106,7 +106,8 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
     }
     for (var token_ix = 0u; token_ix < dims.tokens; token_ix++) {
         let key_start = row_start(own.head_ix, token_ix, KEY, 3u);
-        var products: array<vec4<f32>, ROWS>;
+        // Said, not left to the declaration: in Chrome that makes zeros in the first turn of a loop alone.
+        var products = array<vec4<f32>, ROWS>();
         for (var v = 0u; v < VECS; v++) {
             let key = qkv4[key_start + v];
             for (var r = 0u; r < ROWS; r++) {
@@ -176,8 +177,8 @@ fn plain_backward_query(@builtin(global_invocation_id) global: vec3<u32>, @built
         let key_start = row_start(own.head_ix, token_ix, KEY, 3u);
         let value_start = row_start(own.head_ix, token_ix, VALUE, 3u);
         var key: array<vec4<f32>, VECS>;
-        var scores: array<vec4<f32>, ROWS>;
-        var d_weights: array<vec4<f32>, ROWS>;
+        var scores = array<vec4<f32>, ROWS>();
+        var d_weights = array<vec4<f32>, ROWS>();
         for (var v = 0u; v < VECS; v++) {
             key[v] = qkv4[key_start + v];
             let value = qkv4[value_start + v];
@@ -229,8 +230,8 @@ fn plain_backward_key(@builtin(global_invocation_id) global: vec3<u32>, @builtin
         let d_start = row_start(own.head_ix, token_ix, 0u, 1u);
         var query: array<vec4<f32>, VECS>;
         var d_out: array<vec4<f32>, VECS>;
-        var scores: array<vec4<f32>, ROWS>;
-        var d_weights: array<vec4<f32>, ROWS>;
+        var scores = array<vec4<f32>, ROWS>();
+        var d_weights = array<vec4<f32>, ROWS>();
         for (var v = 0u; v < VECS; v++) {
             query[v] = qkv4[query_start + v];
             d_out[v] = d_out4[d_start + v];

@@ -23,8 +23,8 @@
 @group(1) @binding(3) var<storage, read_write> y: array<f32>;
 @group(1) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
 
-const ROWS4 = ROWS / 4u;
-const COLUMNS4 = COLUMNS / 4u;
+const ROWS4: u32 = ROWS / 4u;
+const COLUMNS4: u32 = COLUMNS / 4u;
 
 alias Sums = array<array<vec4<f32>, COLUMNS4>, ROWS>;
 

@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use vitrine::data::{HASH_START, hash_bytes};
 use vitrine::error::{Error, Result};
+use vitrine::run::{html, vitrun};
 use vitrine::serve::{MANIFEST, Site, listen};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -23,9 +24,12 @@ Builds the dashboard as a web page and serves it on 127.0.0.1.
   --out DIR        write the static site there, for any file host, and serve nothing
   --port N         port to serve on (default 8080; 0: any free one)
   --runs-dir DIR   show the runs of this folder too, live while they train
-  --profile NAME   cargo profile of the page (default web, the small and fast one)
+  --profile NAME   cargo profile of the page (default web, the small and fast one, whose weight is checked;
+                   dev and release are built sooner)
 ";
 
+/// The profile of pages that others are to see.
+const PROFILE: &str = "web";
 /// What the page may weigh: WebAssembly, scripts and page, without data and recorded runs.
 const MAX_RAW_BYTES: usize = 6_000_000;
 const MAX_BROTLI_BYTES: usize = 2_000_000;
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
 
 /// The flags; none if help was asked for.
 fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>> {
-    let mut args = Args { out: None, port: 8080, runs_dir: None, profile: "web".to_string() };
+    let mut args = Args { out: None, port: 8080, runs_dir: None, profile: PROFILE.to_string() };
     while let Some(flag) = given.next() {
         if flag == "--help" || flag == "-h" {
             print!("{USAGE}");
@@ -85,14 +89,17 @@ fn run(args: &Args) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| wasm.with_file_name("site"));
     let mut files = bound(&wasm)?;
     add_page(package, &mut files)?;
-    let weighed = weigh(&files)?;
+    let weighed = if args.profile == PROFILE { Some(weigh(&files)?) } else { None };
     let run_bytes = add_assets(package, &mut files)?;
     write_site(&out, &files)?;
-    println!("{weighed}\nthe site is in {}", out.display());
     if run_bytes > MAX_RUN_BYTES {
         return Err(Error::Internal(format!("the recorded runs weigh {run_bytes} bytes, and may {MAX_RUN_BYTES}")));
     }
-    weighed.check()?;
+    if let Some(weighed) = weighed {
+        println!("{weighed}");
+        weighed.check()?;
+    }
+    println!("the site is in {}", out.display());
     if args.out.is_none() {
         let listener = listen(args.port)?;
         let address = listener.local_addr().map_err(|source| Error::io(&out, "serve", source))?;
@@ -177,7 +184,7 @@ fn plain_name(hashed: &str) -> Option<String> {
     Some(format!("{}.{extension}", stem.rsplit_once('-')?.0))
 }
 
-/// The embedded image set, the recorded runs and the manifest that names both; the runs' bytes.
+/// The embedded image set, the recorded runs, their reports and the manifest that names all; the runs' bytes.
 fn add_assets(package: &Path, files: &mut Files) -> Result<usize> {
     let mut named = |folder: &str, target: &str, ending: &str| -> Result<(BTreeMap<String, String>, usize)> {
         let (mut names, mut total) = (BTreeMap::new(), 0);
@@ -194,9 +201,23 @@ fn add_assets(package: &Path, files: &mut Files) -> Result<usize> {
     };
     let (data, _) = named("assets/data/fashion-mnist", "data", ".gz")?;
     let (runs, run_bytes) = named("assets/runs", "runs", ".vitrun")?;
-    let manifest = serde_json::json!({ "data": data, "runs": runs });
+    let reports = add_reports(&runs, files)?;
+    let manifest = serde_json::json!({ "data": data, "runs": runs, "reports": reports });
     files.insert(MANIFEST.to_string(), manifest.to_string().into_bytes());
     Ok(run_bytes)
+}
+
+/// The recorded runs as pages without scripts, for browsers that cannot show the screens.
+fn add_reports(runs: &BTreeMap<String, String>, files: &mut Files) -> Result<BTreeMap<String, String>> {
+    let mut reports = BTreeMap::new();
+    for (name, hashed) in runs {
+        let path = Path::new(name);
+        let recorded = vitrun::read(&files[hashed], path)?.recorded(path)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let report = add(files, &format!("reports/{stem}.html"), html::page(&recorded).into_bytes());
+        reports.insert(format!("{stem}.html"), report);
+    }
+    Ok(reports)
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -225,7 +246,7 @@ fn write_site(out: &Path, files: &Files) -> Result<()> {
         std::fs::write(&path, bytes).map_err(|source| Error::io(&path, "write the file", source))?;
     }
     let plain: Vec<String> = files.keys().filter_map(|name| plain_name(name)).collect();
-    for folder in ["", "data", "runs"] {
+    for folder in ["", "data", "reports", "runs"] {
         for path in list(&out.join(folder))? {
             let name = path.strip_prefix(out).unwrap_or(&path).to_string_lossy().into_owned();
             let is_of_ours = plain_name(&name).is_some_and(|name| plain.contains(&name));

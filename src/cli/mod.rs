@@ -7,6 +7,8 @@
 mod args;
 /// `bench`.
 mod bench;
+/// `dashboard`.
+mod dashboard;
 /// `data`.
 mod data;
 /// `completions`, `man`.
@@ -96,6 +98,8 @@ enum Verb {
     Data(data::DataArgs),
     /// List the presets, or print one as TOML
     Presets(presets::PresetsArgs),
+    /// Open the window on runs: live charts, comparisons, a look inside the model
+    Dashboard(dashboard::DashboardArgs),
     /// What this machine can compute on: adapters, limits, kernels, speed
     Doctor(doctor::DoctorArgs),
     /// Measure training steps, matrix products and single ops
@@ -120,6 +124,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Runs(args) => runs::run(&args),
         Verb::Data(args) => data::run(&args),
         Verb::Presets(args) => presets::run(&args),
+        Verb::Dashboard(args) => dashboard::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Completions(args) => completions::completions(&args, Cli::command()),

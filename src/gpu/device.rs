@@ -51,7 +51,16 @@ enum Failure {
 
 /// Every adapter of this machine; in a browser the one it prefers.
 pub async fn adapters() -> Vec<wgpu::AdapterInfo> {
-    instance().enumerate_adapters(wgpu::Backends::all()).await.iter().map(wgpu::Adapter::get_info).collect()
+    infos_of(&instance().enumerate_adapters(wgpu::Backends::all()).await).await
+}
+
+/// What adapters are, each with a name: browsers hide it from wgpu, and tell maker and architecture at most.
+async fn infos_of(adapters: &[wgpu::Adapter]) -> Vec<wgpu::AdapterInfo> {
+    let mut infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    for info in infos.iter_mut().filter(|info| info.name.is_empty()) {
+        info.name = platform::adapter_name().await.unwrap_or_else(|| "a GPU without a name".to_string());
+    }
+    infos
 }
 
 /// Whether the adapter is a processor in disguise (lavapipe, SwiftShader, WARP).
@@ -91,13 +100,13 @@ impl Gpu {
     /// Opens the best adapter whose name contains `name`; in a browser the one it prefers.
     pub async fn open(name: Option<&str>) -> Result<Self> {
         let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
-        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let infos = infos_of(&adapters).await;
         Self::from_adapter(&adapters[pick(&infos, name)?]).await
     }
 
     /// Opens an adapter with all its limits.
     pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self> {
-        let info = adapter.get_info();
+        let info = infos_of(std::slice::from_ref(adapter)).await.remove(0);
         let limits = adapter.limits();
         let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {

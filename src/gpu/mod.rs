@@ -21,6 +21,8 @@ pub mod stitch;
 pub mod timing;
 /// Which tile is fastest here, found once and kept in a file.
 pub mod tune;
+/// Loops written out for compilers that do not do it.
+pub mod unroll;
 
 pub use device::Gpu;
 pub use machine::GpuMachine;

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 
 use super::device::Gpu;
 use super::stitch::stitch;
+use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::graph::Scalars;
 use crate::graph::launch::Dispatch;
@@ -78,7 +79,10 @@ impl Gpu {
     }
 
     fn module(&self, dispatch: &Dispatch) -> Result<wgpu::ShaderModule> {
-        let text = stitch(dispatch.shader, &dispatch.consts)?;
+        let mut text = stitch(dispatch.shader, &dispatch.consts)?;
+        if self.is_software() && self.info.backend == wgpu::Backend::BrowserWebGpu {
+            text = unroll(&text);
+        }
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(dispatch.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
         // Checked indices would keep large register tiles out of registers: such a kernel runs slower and
         // compiles for minutes. Software adapters look after their buffers themselves.

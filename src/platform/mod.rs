@@ -6,12 +6,16 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{CAN_BLOCK, Wait, files, mul_add, now_secs, num_cores, receive, spawn, unix_millis, within, write_atomically, yield_now};
+pub use native::{
+    CAN_BLOCK, Wait, adapter_name, files, mul_add, now_secs, num_cores, receive, spawn, unix_millis, within, write_atomically, yield_now,
+};
 
 #[cfg(target_arch = "wasm32")]
 mod web;
 #[cfg(target_arch = "wasm32")]
-pub use web::{CAN_BLOCK, files, mul_add, now_secs, num_cores, receive, sleep, spawn, unix_millis, within, write_atomically, yield_now};
+pub use web::{
+    CAN_BLOCK, adapter_name, files, mul_add, now_secs, num_cores, receive, sleep, spawn, unix_millis, within, write_atomically, yield_now,
+};
 
 /// Dates of the civil calendar.
 pub mod calendar;

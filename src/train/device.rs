@@ -11,6 +11,11 @@ use crate::graph::machine::Machine;
 use crate::graph::plan::Layout;
 use crate::graph::{Graph, Region};
 
+/// What the arenas of a session may take of a desktop's memory.
+const CPU_ARENA_BYTES: u64 = 6 << 30;
+/// What they may take of the largest adapter.
+const MAX_ARENA_BYTES: u64 = 24 << 30;
+
 /// An open device, before it is known how much memory a session needs.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a session has one")]
@@ -79,11 +84,12 @@ impl Device {
     }
 
     /// Bytes the arenas of a session may take: half of what an adapter binds in one buffer times its
-    /// usual number of arenas, or a share of a desktop's memory.
+    /// usual number of arenas, or a share of a desktop's memory; in a page, of the 4 GiB it can address.
     pub fn arena_budget_bytes(&self) -> usize {
-        match self {
-            Self::Cpu => 6 << 30,
-            Self::Gpu(gpu, _) => usize::try_from(gpu.limits.max_buffer_size).unwrap_or(usize::MAX).saturating_mul(2).min(24 << 30),
-        }
+        let bytes = match self {
+            Self::Cpu => CPU_ARENA_BYTES.min(usize::MAX as u64 / 4),
+            Self::Gpu(gpu, _) => gpu.limits.max_buffer_size.saturating_mul(2).min(MAX_ARENA_BYTES),
+        };
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 }

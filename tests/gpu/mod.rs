@@ -3,3 +3,4 @@
 mod device;
 mod machine;
 mod tune;
+mod unroll;

@@ -8,6 +8,9 @@ const UNFINISHED: [&str; 4] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat
 /// Modules named after nothing in particular.
 const VAGUE: [&str; 5] = ["utils", "util", "common", "helpers", "manager"];
 
+/// The only file that names colours.
+const THEME: &str = "src/dashboard/theme.rs";
+
 /// Complaints about one Rust file; those about `src/` only for files there.
 fn habit_complaints(path: &str, text: &str) -> Vec<String> {
     let code = code_of(text);
@@ -21,6 +24,9 @@ fn habit_complaints(path: &str, text: &str) -> Vec<String> {
         }
         if is_source && !may_know_the_platform && line.contains("target_arch") {
             complaints.push(format!("{at}: platform differences belong in src/platform"));
+        }
+        if path.starts_with("src/dashboard/") && path != THEME && line.contains("Color32::") {
+            complaints.push(format!("{at}: colours belong in {THEME}"));
         }
         if line.contains("#[ignore") {
             complaints.push(format!("{at}: an ignored test proves nothing"));
@@ -67,6 +73,7 @@ fn bad_habits_are_found() {
         ("src/graph/utils.rs", "//! A."),
         ("src/common/mod.rs", "//! A."),
         ("tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}"),
+        ("src/dashboard/a.rs", "//! A.\nconst A: Color32 = Color32::RED;"),
     ];
     for (path, text) in bad.into_iter().chain(unfinished.iter().map(|(path, text)| (*path, text.as_str()))) {
         assert_eq!(habit_complaints(path, text).len(), 1, "{path}: {text}");

@@ -7,6 +7,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, GlobalVariable, Module, StorageAccess, TypeInner};
 use vitrine::config::{Sources, load};
 use vitrine::gpu::stitch::{FILES, stitch};
+use vitrine::gpu::unroll::unroll;
 use vitrine::graph::launch::{Dispatch, MAX_GROUPS, Target, Tier};
 use vitrine::graph::plan::{Layout, Plan};
 use vitrine::graph::{Graph, Place, Region, Scalars, Value};
@@ -117,6 +118,9 @@ struct Parsed {
 impl Parsed {
     fn new(dispatch: &Dispatch) -> Self {
         let text = stitch(dispatch.shader, &dispatch.consts).expect("the shader is embedded");
+        if let Err(error) = naga::front::wgsl::parse_str(&unroll(&text)) {
+            panic!("shaders/{}.wgsl, written out: {}", dispatch.shader, error.emit_to_string(&unroll(&text)));
+        }
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|error| panic!("shaders/{}.wgsl: {}", dispatch.shader, error.emit_to_string(&text)));
         let info = Validator::new(ValidationFlags::all(), Capabilities::empty())

@@ -66,6 +66,11 @@ pub fn num_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// What a browser tells of its GPU; the system's own names are better.
+pub async fn adapter_name() -> Option<String> {
+    None
+}
+
 /// Runs `work` on a thread that debuggers show as `name`.
 pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.to_string()).spawn(work).map_err(|source| Error::io(Path::new(name), "start the thread", source))

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
-use js_sys::{Function, Promise};
+use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -57,6 +57,18 @@ pub fn num_cores() -> usize {
 pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     drop(work);
     Err(Error::io(Path::new(name), "start the thread", std::io::ErrorKind::Unsupported.into()))
+}
+
+/// Maker and architecture of the GPU that the browser prefers, as far as it tells them.
+pub async fn adapter_name() -> Option<String> {
+    let of = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok().filter(|value| value.is_object());
+    let gpu = of(&of(&js_sys::global(), "navigator")?, "gpu")?;
+    let request: Function = Reflect::get(&gpu, &"requestAdapter".into()).ok()?.dyn_into().ok()?;
+    let asked: Promise = request.call0(&gpu).ok()?.dyn_into().ok()?;
+    let info = of(&JsFuture::from(asked).await.ok()?, "info")?;
+    let words = ["vendor", "architecture"].map(|name| Reflect::get(&info, &name.into()).ok()?.as_string().filter(|word| !word.is_empty()));
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
 /// Replaces the file as a whole.

@@ -1,0 +1,86 @@
+//! Adapters, limits, self-test and op times of this machine.
+
+use vitrine::dashboard::host::{Checkup, KernelFinding, Notice};
+use vitrine::error::Result;
+use vitrine::gpu::Gpu;
+use vitrine::gpu::device::adapters;
+use vitrine::graph::launch::Tier;
+use vitrine::platform::{self, Wait as _};
+use vitrine::train::device::Device;
+use vitrine::train::selftest;
+use vitrine::train::session::DeviceChoice;
+
+use super::host::Voice;
+
+/// The device that trainings take, and a sentence about it.
+pub fn device() -> (String, String) {
+    match Device::open(DeviceChoice::Auto, None).wait() {
+        Ok((Device::Cpu, why)) => {
+            (format!("cpu ({} threads)", platform::num_cores()), format!("This machine trains on its processor ({why})."))
+        }
+        Ok((Device::Gpu(gpu, _), _)) => {
+            let tier = tier_name(gpu.tier());
+            (format!("{}, {tier}", gpu.info.name), format!("This machine trains on {} through {}.", gpu.info.name, gpu.info.backend))
+        }
+        Err(error) => ("cpu".to_string(), format!("This machine trains on its processor: {error}.")),
+    }
+}
+
+fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Plain => "T0",
+        Tier::Tiled => "T1",
+    }
+}
+
+/// Looks at everything, and tells what it found as it goes.
+pub fn check_up(voice: &Voice) {
+    let mut checkup = Checkup::default();
+    checkup.facts.push(("processor".to_string(), format!("{} threads", platform::num_cores())));
+    let infos = adapters().wait();
+    if infos.is_empty() {
+        checkup.facts.push(("adapters".to_string(), "none; trainings run on the processor".to_string()));
+    }
+    for info in infos {
+        checkup.facts.push(("adapter".to_string(), format!("{}, {}", info.name, info.backend)));
+        checkup.facts.push(("driver".to_string(), format!("{} {}", info.driver, info.driver_info)));
+        voice.tell(Notice::Checkup(Box::new(checkup.clone())));
+        if let Err(error) = adapter(voice, &info.name, &mut checkup) {
+            checkup.facts.push(("trouble".to_string(), error.to_string()));
+        }
+        voice.tell(Notice::Checkup(Box::new(checkup.clone())));
+    }
+    checkup.is_done = true;
+    voice.tell(Notice::Checkup(Box::new(checkup)));
+}
+
+fn adapter(voice: &Voice, name: &str, checkup: &mut Checkup) -> Result<()> {
+    let gpu = Gpu::open(Some(name)).wait()?;
+    let mega = |bytes: u64| format!("{} MB", bytes / (1 << 20));
+    let limits = &gpu.limits;
+    checkup.facts.extend([
+        ("tier".to_string(), tier_name(gpu.tier()).to_string()),
+        ("buffer".to_string(), mega(limits.max_buffer_size)),
+        ("binding".to_string(), mega(limits.max_storage_buffer_binding_size)),
+        ("storage buffers".to_string(), limits.max_storage_buffers_per_shader_stage.to_string()),
+        (
+            "workgroup".to_string(),
+            format!("{} invocations, {} bytes", limits.max_compute_invocations_per_workgroup, limits.max_compute_workgroup_storage_size),
+        ),
+    ]);
+    let finding = |finding: &selftest::Finding| KernelFinding {
+        kernel: finding.kernel.to_string(),
+        tier: finding.tier.to_string(),
+        error: finding.error,
+        trouble: finding.trouble.clone().unwrap_or_default(),
+    };
+    let before = checkup.kernels.clone();
+    let mut tell = |so_far: &[selftest::Finding]| {
+        checkup.kernels.clone_from(&before);
+        checkup.kernels.extend(so_far.iter().map(finding));
+        voice.tell(Notice::Checkup(Box::new(checkup.clone())));
+    };
+    let findings = selftest::check(&gpu, &mut tell).wait()?;
+    tell(&findings);
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The host of the native window: run folders, threads, files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use eframe::egui;
+use vitrine::config::Experiment;
+use vitrine::dashboard::host::{Abilities, Host, Notice, Order, Origin, RunKey, Saved};
+use vitrine::dashboard::import::{self, Imported};
+use vitrine::error::{Error, Result};
+use vitrine::platform;
+use vitrine::run::command::Command;
+use vitrine::run::files::{RunFiles, probe_name};
+use vitrine::run::read;
+use vitrine::run::vitrun;
+
+use super::{doctor, follow, training};
+
+/// The screen is drawn anew so long after a notice at the latest: many events, one frame.
+const FRAME_MILLIS: u64 = 30;
+
+/// Tells the screens what happened, from any thread.
+#[derive(Clone)]
+pub struct Voice {
+    notices: Sender<Notice>,
+    ctx: egui::Context,
+}
+
+impl Voice {
+    /// Tells one thing.
+    pub fn tell(&self, notice: Notice) {
+        // A window that has been closed no longer listens.
+        let _ = self.notices.send(notice);
+        self.ctx.request_repaint_after(Duration::from_millis(FRAME_MILLIS));
+    }
+
+    /// Does something on a thread of its own; its error becomes a message.
+    fn spawn(&self, name: &str, work: impl FnOnce(&Self) -> Result<()> + Send + 'static) {
+        let voice = self.clone();
+        let begun = platform::spawn(name, move || {
+            if let Err(error) = work(&voice) {
+                voice.tell(Notice::Message(error.to_string()));
+            }
+        });
+        if let Err(error) = begun {
+            self.tell(Notice::Message(error.to_string()));
+        }
+    }
+}
+
+/// The host.
+pub struct Native {
+    voice: Voice,
+    notices: Receiver<Notice>,
+    runs_dir: PathBuf,
+    trainings: BTreeMap<RunKey, Sender<Command>>,
+    /// Files of dropped runs.
+    dropped: BTreeMap<RunKey, Arc<RunFiles>>,
+    num_trainings: u64,
+    /// Number of the latest question for an estimate.
+    asked: Arc<AtomicU64>,
+}
+
+/// The key of a run folder: its id below the folder of runs, its path elsewhere.
+pub fn key_of(path: &Path, runs_dir: &Path) -> RunKey {
+    let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if path.parent() == Some(runs_dir) { RunKey(id) } else { RunKey(path.display().to_string()) }
+}
+
+impl Native {
+    /// A host on the runs of a folder.
+    pub fn new(ctx: &egui::Context, runs_dir: PathBuf) -> Self {
+        let (sender, notices) = mpsc::channel();
+        let voice = Voice { notices: sender, ctx: ctx.clone() };
+        voice.spawn("adapters", |voice| {
+            voice.tell(Notice::Abilities(abilities()));
+            Ok(())
+        });
+        Self { voice, notices, runs_dir, trainings: BTreeMap::new(), dropped: BTreeMap::new(), num_trainings: 0, asked: Arc::default() }
+    }
+
+    /// Imports the file or folder at a path.
+    pub fn import_path(&mut self, path: &Path) {
+        if path.join("run.json").is_file() {
+            let key = key_of(path, &self.runs_dir);
+            let (path, head_key) = (path.to_path_buf(), key.clone());
+            self.voice.spawn("open", move |voice| {
+                follow::follow(voice, &head_key, &path);
+                voice.tell(Notice::Message(format!("{} is in the list", path.display())));
+                Ok(())
+            });
+            return;
+        }
+        let outcome =
+            fs::read(path).map_err(|source| Error::io(path, "read the file", source)).and_then(|bytes| self.import_bytes(path, &bytes));
+        if let Err(error) = outcome {
+            self.voice.tell(Notice::Message(error.to_string()));
+        }
+    }
+
+    fn import_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let imported = import::read(&path.display().to_string(), bytes)?;
+        self.voice.tell(imported.notice());
+        if let Imported::Run(head, _, files) = imported {
+            self.voice.tell(Notice::Message(format!("{} is open as {}", path.display(), head.key)));
+            self.dropped.insert(head.key, Arc::new(files));
+        }
+        Ok(())
+    }
+
+    fn folder_of(&self, run: &RunKey) -> PathBuf {
+        training::folder_of(run, &self.runs_dir)
+    }
+}
+
+/// What this machine can do.
+fn abilities() -> Abilities {
+    let (device, summary) = doctor::device();
+    Abilities { device, summary, help: String::new(), can_train: true }
+}
+
+impl Host for Native {
+    fn poll(&mut self) -> Vec<Notice> {
+        let notices: Vec<Notice> = self.notices.try_iter().collect();
+        for notice in &notices {
+            if let Notice::Named(old, new) = notice
+                && let Some(commands) = self.trainings.remove(old)
+            {
+                self.trainings.insert(new.clone(), commands);
+            }
+        }
+        notices
+    }
+
+    fn list_runs(&mut self) {
+        let runs_dir = self.runs_dir.clone();
+        self.voice.spawn("list", move |voice| {
+            let listing = read::list(&runs_dir)?;
+            let mut unreadable: Vec<String> = listing.unreadable.iter().map(Error::to_string).collect();
+            let mut heads = Vec::new();
+            for header in &listing.runs {
+                match follow::head_of(header, key_of(&header.path, &runs_dir), Origin::Kept) {
+                    Ok(head) => heads.push(head),
+                    Err(error) => unreadable.push(error.to_string()),
+                }
+            }
+            voice.tell(Notice::Runs(heads, unreadable));
+            Ok(())
+        });
+    }
+
+    fn open_run(&mut self, run: &RunKey) {
+        let (run, path) = (run.clone(), self.folder_of(run));
+        self.voice.spawn("follow", move |voice| {
+            follow::follow(voice, &run, &path);
+            Ok(())
+        });
+    }
+
+    fn read_probe(&mut self, run: &RunKey, step: u64) {
+        let (run, name) = (run.clone(), probe_name(step));
+        if let Some(files) = self.dropped.get(&run) {
+            let bytes = files.by_name.get(&name).cloned().ok_or_else(|| format!("the file holds no {name}"));
+            self.voice.tell(Notice::Probe(run, step, bytes));
+            return;
+        }
+        let path = self.folder_of(&run).join(name);
+        self.voice.spawn("probe", move |voice| {
+            let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
+            voice.tell(Notice::Probe(run, step, bytes));
+            Ok(())
+        });
+    }
+
+    fn estimate(&mut self, experiment: &Experiment) {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let (asked, experiment) = (self.asked.clone(), experiment.clone());
+        self.voice.spawn("estimate", move |voice| {
+            let estimate = training::estimate(&experiment, None).map_err(|error| error.to_string());
+            if asked.load(Ordering::Relaxed) == number {
+                voice.tell(Notice::Estimate(estimate));
+            }
+            Ok(())
+        });
+    }
+
+    fn train(&mut self, order: Order) -> RunKey {
+        self.num_trainings += 1;
+        let key = RunKey(format!("training-{}", self.num_trainings));
+        match training::start(&self.voice, &key, order, &self.runs_dir) {
+            Ok(commands) => {
+                self.trainings.insert(key.clone(), commands);
+            }
+            Err(error) => self.voice.tell(Notice::RunFailed(key.clone(), error.to_string())),
+        }
+        key
+    }
+
+    fn command(&mut self, run: &RunKey, command: Command) {
+        let is_heard = self.trainings.get(run).is_some_and(|commands| commands.send(command).is_ok());
+        if !is_heard {
+            self.voice.tell(Notice::Message(format!("{run} is trained by another process, or has ended")));
+        }
+    }
+
+    fn import(&mut self, file: egui::DroppedFileHandle) {
+        let path = file.path().to_path_buf();
+        self.import_path(&path);
+    }
+
+    fn pick_files(&mut self) -> bool {
+        false
+    }
+
+    fn open_path(&mut self, path: &str) {
+        self.import_path(Path::new(path));
+    }
+
+    fn export_run(&mut self, run: &RunKey) {
+        let name = format!("{}.{}", run.0.replace(['/', '\\'], "-"), vitrun::EXTENSION);
+        if let Some(files) = self.dropped.get(run).cloned() {
+            self.voice.spawn("export", move |voice| save(voice, &name, &vitrun::to_bytes(&files)?));
+            return;
+        }
+        let path = self.folder_of(run);
+        self.voice.spawn("export", move |voice| save(voice, &name, &vitrun::pack(&path, false, Vec::new())?));
+    }
+
+    fn save(&mut self, file: Saved) {
+        self.voice.spawn("save", move |voice| save(voice, &file.name, &file.bytes));
+    }
+
+    fn check_up(&mut self) {
+        self.voice.spawn("doctor", |voice| {
+            doctor::check_up(voice);
+            Ok(())
+        });
+    }
+
+    fn set_location(&mut self, _hash: &str) {}
+
+    fn link(&self, hash: &str) -> String {
+        format!("vitrine dashboard --runs-dir {} --view '{hash}'", self.runs_dir.display())
+    }
+
+    fn announce(&mut self, _status: &str) {
+        // A native window speaks through AccessKit.
+    }
+}
+
+/// Writes a file where a person looks for it: the folder for downloads, else this one. Never over
+/// another file.
+fn save(voice: &Voice, name: &str, bytes: &[u8]) -> Result<()> {
+    let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).map(PathBuf::from);
+    let downloads = home.map(|home| home.join("Downloads")).filter(|folder| folder.is_dir());
+    let folder = downloads.unwrap_or_else(|| PathBuf::from("."));
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let numbered = |number: u32| if number == 1 { folder.join(name) } else { folder.join(format!("{stem}-{number}.{extension}")) };
+    let path = (1..).map(numbered).find(|path| !path.exists()).expect("some number is free");
+    platform::write_atomically(&path, bytes)?;
+    voice.tell(Notice::Message(format!("Saved {}", path.display())));
+    Ok(())
+}

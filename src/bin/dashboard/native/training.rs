@@ -1,0 +1,106 @@
+//! Trainings that the window starts, each on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use vitrine::config::{Experiment, Resolved};
+use vitrine::dashboard::host::{Estimate, Notice, Order, Origin, RunKey, Start as Wish};
+use vitrine::data::{self, loader::Loader};
+use vitrine::error::Result;
+use vitrine::platform::{self, Wait as _};
+use vitrine::run::command::Command;
+use vitrine::run::event::Event;
+use vitrine::run::read;
+use vitrine::run::store::checkpoint_path;
+use vitrine::schedule::Schedule;
+use vitrine::train::device::Device;
+use vitrine::train::session::{self, DeviceChoice, Request, Start};
+use vitrine::train::step;
+
+use super::follow::head_of;
+use super::host::Voice;
+
+/// Starts a training under `key`; commands go where the sender leads.
+pub fn start(voice: &Voice, key: &RunKey, order: Order, runs_dir: &Path) -> Result<Sender<Command>> {
+    let (commands, inbox) = mpsc::channel();
+    let (voice, key, runs_dir) = (voice.clone(), key.clone(), runs_dir.to_path_buf());
+    platform::spawn("training", move || {
+        if let Err(error) = train(&voice, &key, order, &runs_dir, &inbox) {
+            voice.tell(Notice::RunFailed(key, error.to_string()));
+        }
+    })?;
+    Ok(commands)
+}
+
+fn train(voice: &Voice, key: &RunKey, order: Order, runs_dir: &Path, inbox: &Receiver<Command>) -> Result<()> {
+    let start = match &order.start {
+        Wish::Fresh => Start::Fresh,
+        Wish::PreCrash(run) => Start::Weights(checkpoint_path(&folder_of(run, runs_dir), "pre-crash")),
+        Wish::Resume(run) => Start::Resume(folder_of(run, runs_dir)),
+    };
+    let request = Request {
+        resolved: Resolved { experiment: order.experiment, origin: BTreeMap::new() },
+        name: order.name,
+        runs_dir: runs_dir.to_path_buf(),
+        max_steps: None,
+        start,
+        device: DeviceChoice::Auto,
+        adapter: None,
+    };
+    let mut own_key = key.clone();
+    let mut is_named = false;
+    let mut early = Vec::new();
+    let outcome = session::run(&request, inbox, &mut |event: &Event| {
+        if !is_named && let Some(header) = newest(runs_dir, &request.name) {
+            // The session has made its folder before it speaks.
+            let id = RunKey(header.meta.id.clone());
+            voice.tell(Notice::Named(own_key.clone(), id.clone()));
+            own_key = id;
+            is_named = true;
+            if let Ok(mut head) = head_of(&header, own_key.clone(), Origin::Trained) {
+                head.is_live = true;
+                voice.tell(Notice::Opened(Box::new(head), std::mem::take(&mut early)));
+            }
+        }
+        if is_named {
+            voice.tell(Notice::Events(own_key.clone(), vec![event.clone()]));
+        } else {
+            early.push(event.clone());
+        }
+    })
+    .wait();
+    voice.tell(Notice::Closed(own_key.clone()));
+    outcome.map(|_| ()).or_else(|error| {
+        voice.tell(Notice::RunFailed(own_key, error.to_string()));
+        Ok(())
+    })
+}
+
+/// The run of that name that is being written and was begun last.
+fn newest(runs_dir: &Path, name: &str) -> Option<read::RunHeader> {
+    let runs = read::list(runs_dir).ok()?.runs;
+    runs.into_iter().rev().find(|header| header.is_live && header.meta.name == name)
+}
+
+/// The folder of a run.
+pub fn folder_of(run: &RunKey, runs_dir: &Path) -> PathBuf {
+    let below = runs_dir.join(&run.0);
+    if below.is_dir() { below } else { PathBuf::from(&run.0) }
+}
+
+/// What an experiment would take on this machine.
+pub fn estimate(experiment: &Experiment, flops_per_sec: Option<f64>) -> Result<Estimate> {
+    let split = data::open(&experiment.data, &experiment.model)?;
+    let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
+    let total_steps = Schedule::new(experiment, steps_per_epoch).total_steps();
+    let (device, _) = Device::open(DeviceChoice::Auto, None).wait()?;
+    let (estimate, _) = step::estimate(experiment, &device)?;
+    Ok(Estimate {
+        params: estimate.params as u64,
+        total_steps,
+        memory_bytes: (estimate.arena_bytes + estimate.region_bytes) as u64,
+        step_flops: estimate.step_flops,
+        secs: flops_per_sec.map(|flops| total_steps as f64 * estimate.step_flops / flops),
+    })
+}

@@ -1,0 +1,261 @@
+//! Runs from everywhere: kept by this browser, recorded with the site, dropped, or served from a folder.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use vitrine::dashboard::host::{Notice, Origin, RunHead, RunKey};
+use vitrine::error::{Error, Result};
+use vitrine::platform::{files, sleep};
+use vitrine::run::event::Event;
+use vitrine::run::files::{RunFiles, probe_name};
+use vitrine::run::read::{self, RunHeader};
+use vitrine::run::tensors::Tensors;
+use vitrine::run::{line, vitrun};
+use vitrine::serve::RUNS_HERE;
+use wasm_bindgen_futures::spawn_local;
+
+use super::wire::Told;
+use super::worker::{RUNS_DIR, Worker, folder_of};
+
+/// Between two looks at a served run that is being written.
+const LOOK_SECS: f64 = 0.5;
+
+/// Runs whose files are in memory, by id.
+#[derive(Default)]
+pub struct Shelf {
+    open: RefCell<BTreeMap<String, (Origin, Rc<RunFiles>)>>,
+    has_bundled: RefCell<bool>,
+    followed: RefCell<std::collections::BTreeSet<RunKey>>,
+}
+
+/// A run of `runs-here/index.json`.
+#[derive(serde::Deserialize)]
+struct Served {
+    id: String,
+    is_live: bool,
+}
+
+/// What the list shows of a run.
+pub fn head_of(header: RunHeader, config_toml: String, origin: Origin) -> RunHead {
+    RunHead {
+        key: RunKey(header.meta.id.clone()),
+        origin,
+        is_live: header.is_live,
+        meta: header.meta,
+        config_toml,
+        tags: header.marks.tags,
+    }
+}
+
+impl Shelf {
+    /// Every run, oldest first, and what is wrong with the others.
+    pub async fn list(worker: &Worker) -> (Vec<RunHead>, Vec<String>) {
+        let mut troubles = Vec::new();
+        Self::fetch_bundled(worker, &mut troubles).await;
+        let mut heads = Vec::new();
+        for (origin, run) in worker.shelf.open.borrow().values() {
+            match run.recorded(Path::new("")) {
+                Ok(recorded) => heads.push(head_of(recorded.header, recorded.config_toml, *origin)),
+                Err(error) => troubles.push(error.to_string()),
+            }
+        }
+        heads.extend(Self::served(worker).await);
+        match read::list(Path::new(RUNS_DIR)) {
+            Ok(listing) => {
+                troubles.extend(listing.unreadable.iter().map(ToString::to_string));
+                for header in listing.runs {
+                    let config = files::read(&header.path.join("config.toml")).unwrap_or_default();
+                    let origin = if worker.trainings.borrow().contains_key(&RunKey(header.meta.id.clone())) {
+                        Origin::Trained
+                    } else {
+                        Origin::Kept
+                    };
+                    heads.push(head_of(header, String::from_utf8_lossy(&config).into_owned(), origin));
+                }
+            }
+            Err(error) => troubles.push(error.to_string()),
+        }
+        (heads, troubles)
+    }
+
+    async fn fetch_bundled(worker: &Worker, troubles: &mut Vec<String>) {
+        if worker.shelf.has_bundled.replace(true) {
+            return;
+        }
+        let site = worker.site().await;
+        for (name, url) in &site.runs {
+            let path = Path::new(name);
+            let read = match worker.fetch(url, 0).await {
+                Some(bytes) => vitrun::read(&bytes, path).and_then(|run| Ok((run.id(path)?, run))),
+                None => Err(Error::file(path, "it cannot be fetched", "check the connection")),
+            };
+            match read {
+                Ok((id, run)) => drop(worker.shelf.open.borrow_mut().insert(id, (Origin::Bundled, Rc::new(run)))),
+                Err(error) => troubles.push(error.to_string()),
+            }
+        }
+    }
+
+    /// Heads of the runs of the server's folder.
+    async fn served(worker: &Worker) -> Vec<RunHead> {
+        if !worker.site().await.runs_here {
+            return Vec::new();
+        }
+        let index = worker.fetch(&format!("{RUNS_HERE}/index.json"), 0).await.unwrap_or_default();
+        let listed: Vec<Served> = serde_json::from_slice(&index).unwrap_or_default();
+        let mut heads = Vec::new();
+        for served in listed {
+            if let Ok(run) = fetched(worker, &served.id).await
+                && let Ok(mut recorded) = run.recorded(Path::new(&served.id))
+            {
+                recorded.header.is_live = served.is_live;
+                heads.push(head_of(recorded.header, recorded.config_toml, Origin::Kept));
+            }
+        }
+        heads
+    }
+
+    /// Opens a run and follows it while it grows.
+    pub async fn open(worker: &Rc<Worker>, key: RunKey) {
+        let opened = Self::recorded(worker, &key).await;
+        match opened {
+            Ok((head, events, is_served)) => {
+                let is_followed = is_served && head.is_live && worker.shelf.followed.borrow_mut().insert(key.clone());
+                worker.notice(Notice::Opened(Box::new(head), events));
+                if is_followed {
+                    spawn_local(follow(worker.clone(), key));
+                }
+            }
+            Err(error) => worker.notice(Notice::RunFailed(key, error.to_string())),
+        }
+    }
+
+    /// A run's head and events, and whether it is a served one.
+    async fn recorded(worker: &Worker, key: &RunKey) -> Result<(RunHead, Vec<Event>, bool)> {
+        let path = folder_of(&key.0);
+        let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
+        if let Some((origin, run)) = in_memory {
+            let recorded = run.recorded(Path::new(&key.0))?;
+            return Ok((head_of(recorded.header, recorded.config_toml, origin), recorded.events, false));
+        }
+        if files::is_dir(&path) {
+            // What the session has told is on its way to the page; what is read here must not come twice.
+            worker.flush();
+            let recorded = read::read_run(&path)?;
+            let origin = if worker.trainings.borrow().contains_key(key) { Origin::Trained } else { Origin::Kept };
+            return Ok((head_of(recorded.header, recorded.config_toml, origin), recorded.events, false));
+        }
+        let run = fetched(worker, &key.0).await?;
+        let mut recorded = run.recorded(Path::new(&key.0))?;
+        recorded.header.is_live = recorded.header.meta.status == vitrine::run::event::Status::Running;
+        Ok((head_of(recorded.header, recorded.config_toml, Origin::Kept), recorded.events, true))
+    }
+
+    /// The bytes of a probe file.
+    pub async fn probe(worker: &Worker, key: &RunKey, step: u64) -> Result<Vec<u8>> {
+        let name = probe_name(step);
+        let missing = || Error::file(Path::new(&name), "this run has no such probe", "");
+        let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
+        if let Some((_, run)) = in_memory {
+            return run.by_name.get(&name).cloned().ok_or_else(missing);
+        }
+        let path = folder_of(&key.0).join(&name);
+        if files::is_file(&path) {
+            return files::read(&path).map_err(|source| Error::io(&path, "read the file", source));
+        }
+        if !worker.site().await.runs_here {
+            return Err(missing());
+        }
+        worker.fetch(&format!("{RUNS_HERE}/{}/{name}", key.0), 0).await.ok_or_else(missing)
+    }
+
+    /// Takes a dropped file.
+    pub fn import(worker: &Worker, name: &str, bytes: Vec<u8>) -> Result<()> {
+        let path = PathBuf::from(name);
+        if name.ends_with(".safetensors") {
+            // Read here already, so that a damaged file is refused with its reason.
+            Tensors::from_bytes(&bytes, &path)?;
+            worker.tell(&Told::Weights(name.to_string()), Some(bytes));
+            return Ok(());
+        }
+        let run = vitrun::read(&bytes, &path)?;
+        let recorded = run.recorded(&path)?;
+        let head = head_of(recorded.header, recorded.config_toml, Origin::Dropped);
+        worker.shelf.open.borrow_mut().insert(head.key.0.clone(), (Origin::Dropped, Rc::new(run)));
+        worker.say(&format!("{name} is open as {}", head.key));
+        worker.notice(Notice::Opened(Box::new(head), recorded.events));
+        Ok(())
+    }
+
+    /// A run as one file: its name and bytes.
+    pub async fn export(worker: &Worker, key: &RunKey) -> Result<(String, Vec<u8>)> {
+        let path = folder_of(&key.0);
+        let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
+        let bytes = match in_memory {
+            Some((_, run)) => vitrun::to_bytes(&run)?,
+            None if files::is_dir(&path) => vitrun::pack(&path, false, Vec::new())?,
+            None => vitrun::to_bytes(&fetched(worker, &key.0).await?)?,
+        };
+        Ok((format!("{key}.{}", vitrun::EXTENSION), bytes))
+    }
+}
+
+/// The files of a served run that its charts need.
+async fn fetched(worker: &Worker, id: &str) -> Result<RunFiles> {
+    let mut run = RunFiles::default();
+    for name in ["run.json", "config.toml", "metrics.jsonl", "events.jsonl"] {
+        let bytes = worker.fetch(&format!("{RUNS_HERE}/{id}/{name}"), 0).await;
+        let bytes =
+            bytes.ok_or_else(|| Error::file(Path::new(id), format!("its {name} cannot be fetched"), "is the server still running?"))?;
+        run.by_name.insert(name.to_string(), bytes);
+    }
+    Ok(run)
+}
+
+/// A file of lines that grows on the server.
+struct Growing {
+    url: String,
+    parse: fn(&str) -> serde_json::Result<Event>,
+    /// Bytes of whole lines read.
+    read_bytes: u64,
+}
+
+impl Growing {
+    async fn read_on(&mut self, worker: &Worker) -> Vec<Event> {
+        let bytes = worker.fetch(&self.url, self.read_bytes).await.unwrap_or_default();
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        self.read_bytes += whole as u64;
+        let text = String::from_utf8_lossy(&bytes[..whole]);
+        text.lines().filter_map(|line| (self.parse)(line).ok()).collect()
+    }
+}
+
+/// Tells what is added to a served run until it has ended.
+async fn follow(worker: Rc<Worker>, key: RunKey) {
+    let growing = |name: &str, parse| Growing { url: format!("{RUNS_HERE}/{key}/{name}"), parse, read_bytes: 0 };
+    let mut growing = [growing("metrics.jsonl", line::event_from_metric), growing("events.jsonl", line::event_from_note)];
+    // From the start: what the page was told is a little older than what is there now.
+    let mut is_first = true;
+    loop {
+        let mut events = Vec::new();
+        for file in &mut growing {
+            events.extend(file.read_on(&worker).await);
+        }
+        line::sort_for_replay(&mut events);
+        let has_ended = events.iter().any(|event| matches!(event, Event::Ended(_)));
+        if std::mem::take(&mut is_first) {
+            if let Ok((head, _, _)) = Shelf::recorded(&worker, &key).await {
+                worker.notice(Notice::Opened(Box::new(head), events));
+            }
+        } else if !events.is_empty() {
+            worker.notice(Notice::Events(key.clone(), events));
+        }
+        if has_ended {
+            worker.shelf.followed.borrow_mut().remove(&key);
+            return worker.notice(Notice::Closed(key));
+        }
+        sleep(LOOK_SECS).await;
+    }
+}

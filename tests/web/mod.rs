@@ -1,0 +1,11 @@
+//! The page in a real browser, driven through the DevTools protocol, on WebGPU and without it.
+//!
+//! `VITRINE_SITE` names the folder of a built site (`cargo web --out DIR`); without it, or without a
+//! Chromium, these tests say SKIPPED. With `REQUIRE_BROWSER=1` they fail instead.
+
+/// A browser and what it is asked.
+mod chrome;
+/// The page as scripts see it.
+mod page;
+/// What must work in every browser.
+mod scenes;
