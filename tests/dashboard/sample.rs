@@ -116,6 +116,7 @@ fn step_of(step: u64, plan: &Plan, steps_per_epoch: u64) -> StepStat {
         modal_frac: Some(0.2),
         accuracy: Some((0.9 - 0.35 * loss_at(step, None)).clamp(0.05, 0.98)),
         // The stem gives way first, the head last.
+        data_wait: Some(0.0),
         groups: (0..GROUPS.len()).map(|group| group_norm(step + 2 * (GROUPS.len() - group) as u64, group, plan.crash_step)).collect(),
     }
 }

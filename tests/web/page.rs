@@ -82,7 +82,8 @@ impl Page {
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| until(what, || look(&self.state()))));
         found.unwrap_or_else(|panic| {
             self.keep_picture();
-            eprintln!("{}: {:#}\nerrors: {:#?}", self.name, self.state(), self.chrome.errors);
+            let state = self.state();
+            eprintln!("{}: {state:#}\nerrors: {:#?}", self.name, self.chrome.errors);
             std::panic::resume_unwind(panic)
         })
     }
