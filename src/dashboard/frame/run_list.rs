@@ -6,7 +6,7 @@ use crate::config::Experiment;
 use crate::dashboard::host::{Origin, RunHead};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
-use crate::dashboard::widgets::{sign, state};
+use crate::dashboard::widgets::{field, sign, state};
 
 /// Shows the list where there is room, or where it was asked for.
 pub fn show(ui: &mut Ui, model: &mut Model, is_narrow: bool) {
@@ -35,7 +35,7 @@ fn contents(ui: &mut Ui, model: &mut Model) {
         });
     });
     let answer = ui.add(TextEdit::singleline(&mut model.filter).hint_text("Filter").desired_width(f32::INFINITY));
-    answer.widget_info(|| egui::WidgetInfo::text_edit(true, &model.filter, &model.filter, "Filter runs"));
+    field::name(&answer, &model.filter, "Filter runs");
     let heads: Vec<RunHead> = model.runs.all_heads().into_iter().rev().cloned().collect();
     tags(ui, model, &heads);
     ui.add_space(theme::GAP_XS);

@@ -9,7 +9,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
-use crate::dashboard::widgets::{card, feed, sign};
+use crate::dashboard::widgets::{card, feed, field, sign};
 use crate::run::number::short;
 use crate::run::report::grouped;
 
@@ -122,7 +122,7 @@ fn environment(ui: &mut Ui, run: &Run) {
         ui.label(RichText::new("With the config below as config.toml:").color(palette.muted));
         let mut command = format!("vitrine train --config config.toml --name {}", meta.name.replace(' ', "-"));
         let answer = ui.add(egui::TextEdit::singleline(&mut command).font(egui::TextStyle::Monospace).desired_width(f32::INFINITY));
-        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &command, &command, "Command that repeats the run"));
+        field::name(&answer, &command, "Command that repeats the run");
     });
 }
 
@@ -132,6 +132,6 @@ fn config(ui: &mut Ui, run: &Run) {
         let rows = text.lines().count();
         let edit = egui::TextEdit::multiline(&mut text).font(egui::TextStyle::Monospace).desired_width(f32::INFINITY).desired_rows(rows);
         let answer = ui.add(edit);
-        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &run.head.config_toml, &run.head.config_toml, "Resolved config"));
+        field::name(&answer, &run.head.config_toml, "Resolved config");
     });
 }

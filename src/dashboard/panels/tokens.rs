@@ -30,7 +30,7 @@ pub fn layer_name(layer: usize) -> String {
     match layer {
         0 => "stem".to_string(),
         1 => "+ position".to_string(),
-        block => format!("block {}", block - 1),
+        later => format!("block {}", later - 2),
     }
 }
 
@@ -110,7 +110,7 @@ fn short_layer(layer: usize) -> String {
     match layer {
         0 => "stem".to_string(),
         1 => "+pos".to_string(),
-        block => (block - 1).to_string(),
+        later => (later - 2).to_string(),
     }
 }
 

@@ -8,6 +8,8 @@ pub mod chart;
 pub mod cells;
 /// Events as a list.
 pub mod feed;
+/// Text fields with a name.
+pub mod field;
 /// Gradient norms by parameter group.
 pub mod group_strip;
 /// The probe at the playhead.
