@@ -12,6 +12,7 @@ use super::panels;
 use super::runs::{ProbeState, Run};
 use super::theme;
 use super::view::{Screen, View};
+use super::words;
 
 /// Seconds between two words to those who do not see the screen.
 const ANNOUNCE_SECS: f64 = 2.0;
@@ -228,7 +229,7 @@ pub fn status(model: &Model) -> String {
         let state = if run.is_running() { "running" } else { standing.status.name() };
         text += &format!("; {}: {state}, {}, step {}{loss}", run.name(), standing.verdict.name(), run.last_step());
         if let Some(crash) = standing.crash {
-            text += &format!(", {} at step {}", crash.kind.name().replace('_', " "), crash.step);
+            text += &format!(", {}", words::crash(crash));
         }
     }
     text

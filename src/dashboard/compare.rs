@@ -105,7 +105,7 @@ fn row(group: &[&RunHead], keys: &[String], is_grouped: bool, has_baseline: bool
         cells.push(delta.unwrap_or_else(|| "–".to_string()));
     }
     let crash = group.iter().filter_map(|head| head.meta.crash).min_by_key(|crash| crash.step);
-    cells.push(crash.map_or_else(|| "–".to_string(), |crash| format!("{} at {}", crash.kind.name().replace('_', " "), crash.step)));
+    cells.push(crash.map_or_else(|| "–".to_string(), |crash| format!("{} at {}", super::words::alarm(crash.kind), crash.step)));
     cells.push(first.last.step.to_string());
     cells.push(first.last.loss.map_or_else(|| "–".to_string(), short));
     cells.push(crate::run::report::grouped(first.params));

@@ -33,5 +33,7 @@ pub mod series;
 pub mod theme;
 /// What a link says.
 pub mod view;
+/// Words on screen.
+pub mod words;
 /// Parts that several screens are made of.
 pub mod widgets;

@@ -6,6 +6,7 @@ use crate::config::Experiment;
 use crate::dashboard::host::{Origin, RunHead};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
+use crate::dashboard::words;
 use crate::dashboard::widgets::{field, sign, state};
 
 /// Shows the list where there is room, or where it was asked for.
@@ -148,6 +149,6 @@ fn row(ui: &mut Ui, model: &mut Model, head: &RunHead) {
 fn second_line(head: &RunHead) -> String {
     let best = head.meta.best.map_or(String::new(), |best| format!("{:.1} %, ", 100.0 * best.top1));
     let state = if head.is_live { "live" } else { head.meta.status.name() };
-    let end = head.meta.crash.map_or(state.to_string(), |crash| format!("{} at {}", crash.kind.name().replace('_', " "), crash.step));
+    let end = head.meta.crash.map_or(state.to_string(), |crash| format!("{} at {}", words::alarm(crash.kind), crash.step));
     format!("{best}{} steps, {end}", head.meta.last.step)
 }

@@ -9,6 +9,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
+use crate::dashboard::words;
 use crate::dashboard::widgets::{card, feed, field, sign};
 use crate::run::number::short;
 use crate::run::report::grouped;
@@ -98,7 +99,7 @@ pub fn verdict_sentence(run: &Run) -> String {
                 .iter()
                 .find(|alarm| alarm.step == crash.step && alarm.kind == crash.kind)
                 .map_or("", |alarm| alarm.why.as_str());
-            format!("It crashed ({}) at step {}: {why}.", crash.kind.name().replace('_', " "), crash.step)
+            format!("It crashed, {}: {why}.", words::crash(crash))
         }
         None => format!("It {state} and is {} after {} of {} steps.", run.verdict().name(), run.last_step(), standing.started.total_steps),
     }

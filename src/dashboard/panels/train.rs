@@ -9,6 +9,7 @@ use crate::dashboard::host::{Order, RunKey, Start};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
+use crate::dashboard::words;
 use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Dot, Trace};
 use crate::dashboard::widgets::{card, feed, group_strip, sign};
@@ -20,6 +21,9 @@ use crate::run::report::grouped;
 const MAIN_HEIGHT: f32 = 260.0;
 /// Height of the small charts.
 const SIDE_HEIGHT: f32 = 150.0;
+
+/// Width of the smoothing's name, slider and number together.
+const SMOOTHING_WIDTH: f32 = 240.0;
 
 /// The order of a training from its initial weights.
 pub fn order(name: &str, experiment: Experiment) -> Order {
@@ -72,8 +76,7 @@ fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
             } else {
                 standing.status.name()
             };
-            let crash =
-                standing.crash.map_or(String::new(), |crash| format!(", {} at step {}", crash.kind.name().replace('_', " "), crash.step));
+            let crash = standing.crash.map_or(String::new(), |crash| format!(", {}", words::crash(crash)));
             ui.label(RichText::new(format!("{state}, {}{crash}", standing.verdict.name())).color(palette.verdict(standing.verdict)));
             ui.label(RichText::new(format!("{device}, {} parameters", grouped(standing.started.params))).color(palette.muted));
         });
@@ -169,6 +172,9 @@ pub fn switches(ui: &mut Ui, model: &mut Model) {
             model.view.is_log_y = !model.view.is_log_y;
         }
         ui.add_space(theme::GAP_S);
+        if ui.available_size_before_wrap().x < SMOOTHING_WIDTH {
+            ui.end_row();
+        }
         let label = ui.label(RichText::new("smoothing").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         ui.spacing_mut().slider_width = 90.0;
         let slider = Slider::new(&mut model.view.smoothing, 0.0..=0.99).fixed_decimals(2);

@@ -12,6 +12,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::panels::train;
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
+use crate::dashboard::words;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
 use crate::dashboard::widgets::{card, feed, sign, state};
@@ -202,7 +203,7 @@ fn verdict(ui: &mut Ui, model: &Model, keys: &[RunKey]) {
     let [a, b] = runs[..] else { return };
     let say = |run: &Run| {
         let ending = match run.state.standing.crash {
-            Some(crash) => format!("{} at step {}", crash.kind.name().replace('_', " "), crash.step),
+            Some(crash) => format!("went {}", words::crash(crash)),
             None => format!("is {} at step {}", run.verdict().name(), run.last_step()),
         };
         format!("{} {ending}", super::stem_of(run))

@@ -5,6 +5,7 @@ use egui::{RichText, ScrollArea, Ui};
 use super::{sign, state};
 use crate::dashboard::runs::Run;
 use crate::dashboard::theme;
+use crate::dashboard::words;
 use crate::run::alarm::{Level, Verdict};
 use crate::run::event::Event;
 
@@ -41,13 +42,13 @@ fn row(ui: &mut Ui, event: &Event) -> Option<u64> {
             ui.spacing_mut().item_spacing.y = 1.0;
             match event {
                 Event::Alarm(alarm) => {
-                    let title = alarm.kind.name().replace('_', " ");
+                    let title = words::sentence(&words::alarm(alarm.kind));
                     ui.label(RichText::new(title).font(theme::title_font(theme::SIZE_BODY)).color(palette.level(alarm.level)));
-                    ui.label(&alarm.why);
-                    ui.label(RichText::new(&alarm.hint).color(palette.muted));
+                    ui.label(words::sentence(&alarm.why));
+                    ui.label(RichText::new(words::sentence(&alarm.hint)).color(palette.muted));
                 }
                 _ => {
-                    ui.label(RichText::new(event.why()).color(palette.muted));
+                    ui.label(RichText::new(words::sentence(&event.why())).color(palette.muted));
                 }
             }
         });

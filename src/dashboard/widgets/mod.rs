@@ -1,5 +1,7 @@
 //! Parts that several screens are made of.
 
+/// Axes of charts.
+pub mod axes;
 /// A card with a title.
 pub mod card;
 /// Charts over training.
