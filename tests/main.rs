@@ -3,6 +3,7 @@
 mod augment;
 mod cli;
 mod config;
+mod crash;
 #[cfg(feature = "dashboard-tests")]
 mod dashboard;
 mod data;
@@ -14,6 +15,7 @@ mod gpu;
 mod ops;
 mod optim;
 mod probe;
+mod reliability;
 mod rng;
 mod run_store;
 mod schedule;

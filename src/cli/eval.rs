@@ -21,8 +21,8 @@ Examples:
   vitrine eval --preset deit-small --weights deit_small.safetensors --data-path /data/imagenet
   vitrine eval --run last --out logits.safetensors             also write the logits
 
-Weights carry timm's parameter names. Without --config or --preset, weights in a run folder take
-the config of that run, and others that of the demo.";
+Weights carry timm's parameter names; position embeddings of another image size are resized. Without
+--config or --preset, weights in a run folder take the config of that run, and others that of the demo.";
 
 /// Flags of `eval`.
 #[derive(Args, Debug)]
@@ -62,6 +62,9 @@ pub fn run(args: &EvalArgs) -> Result<u8> {
     let request =
         Request { experiment, weights, out: args.out.clone(), device: args.device.choice()?, adapter: args.device.adapter.clone() };
     let report = evaluate::run(&request).wait()?;
+    for line in &report.adopted {
+        output::note(line);
+    }
     for problem in &report.unreadable {
         output::note(&format!("warning: {problem}"));
     }

@@ -23,6 +23,8 @@ mod dry_run;
 mod edge;
 /// `eval`.
 mod eval;
+/// `export`.
+mod export;
 /// `inspect`.
 mod inspect;
 /// stdout, stderr, exit codes.
@@ -78,6 +80,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// A few steps with all that parity with another implementation needs
     Trace(trace::TraceArgs),
+    /// Weights for other programs: timm, safetensors
+    Export(export::ExportArgs),
     /// Train every run of a grid file; a table of crashes, accuracy and similarity
     Sweep(sweep::SweepArgs),
     /// Find the largest stable learning rate of some stems
@@ -107,6 +111,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Eval(args) => eval::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Trace(args) => trace::run(&args),
+        Verb::Export(args) => export::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
         Verb::Edge(args) => edge::run(&args),
         Verb::Runs(args) => runs::run(&args),

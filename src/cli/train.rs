@@ -14,6 +14,7 @@ use vitrine::run::alarm::Verdict;
 use vitrine::run::command::Command;
 use vitrine::run::event::{Event, Status};
 use vitrine::run::read;
+use vitrine::train::fork;
 use vitrine::train::session::{self, Outcome, Request, Start};
 
 use super::args::{ConfigArgs, DeviceArgs};
@@ -42,6 +43,7 @@ Examples:
   vitrine train --preset deit-small --dry-run      memory and arithmetic, without training
   vitrine train --max-steps 100 --json --quiet     events as JSON lines on stdout
   vitrine train --resume last                      go on with the latest run
+  vitrine train --from last --set optim.lr=5e-4    fork a crashed run from before its crash, with half the rate
 
 Ctrl-C finishes the step and writes a checkpoint; a second Ctrl-C leaves at once.";
 
@@ -68,7 +70,13 @@ pub struct TrainArgs {
     /// Go on with a run: its id, the beginning of it, its name, its folder, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "sets", "seed", "name", "init"])]
     resume: Option<String>,
-    /// Start from the weights of a safetensors file instead of random ones
+    /// Fork a run: go on from one of its checkpoints in a new run, with its config and --set over it
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "resume", "init"])]
+    from: Option<String>,
+    /// Where to fork: pre-crash, last, previous, best, or the step of one of them; otherwise pre-crash or last
+    #[arg(long, value_name = "CHECKPOINT", requires = "from")]
+    at: Option<String>,
+    /// Start from weights instead of random ones: safetensors or .pth, of a run, timm or DeiT
     #[arg(long, value_name = "WEIGHTS")]
     init: Option<PathBuf>,
     /// Print parameters, steps, memory and arithmetic, and train nothing
@@ -110,6 +118,11 @@ pub fn run(args: &TrainArgs) -> Result<u8> {
 
 impl TrainArgs {
     fn start(&self) -> Result<Start> {
+        if let Some(run) = &self.from {
+            let run_dir = read::resolve(&self.runs_dir, run)?;
+            let checkpoint = fork::choose(&run_dir, self.at.as_deref())?;
+            return Ok(Start::Fork(run_dir, checkpoint));
+        }
         Ok(match (&self.resume, &self.init) {
             (Some(run), _) => Start::Resume(read::resolve(&self.runs_dir, run)?),
             (None, Some(weights)) => Start::Weights(weights.clone()),
@@ -121,8 +134,12 @@ impl TrainArgs {
         if let Start::Resume(run_dir) = start {
             return load(&self.config.sources_over(&run_dir.join(RUN_CONFIG)));
         }
-        let mut sources = self.config.sources();
-        if self.config.is_empty() {
+        let parent_config = if let Start::Fork(run_dir, _) = start { Some(run_dir.join(RUN_CONFIG)) } else { None };
+        let mut sources = match &parent_config {
+            Some(path) => self.config.sources_over(path),
+            None => self.config.sources(),
+        };
+        if self.config.is_empty() && parent_config.is_none() {
             sources.preset = Some(FIRST_PRESET);
         }
         sources.flags.extend(self.seed.map(|seed| ("train.seed", "--seed", seed.to_string())));
@@ -131,6 +148,9 @@ impl TrainArgs {
 
     fn name(&self, start: &Start) -> Result<String> {
         if let Start::Resume(run_dir) = start {
+            return Ok(read::read_header(run_dir)?.meta.name);
+        }
+        if let (Start::Fork(run_dir, _), None) = (start, &self.name) {
             return Ok(read::read_header(run_dir)?.meta.name);
         }
         let file_stem = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());

@@ -183,6 +183,8 @@ fn check_crash(crash: &CrashConfig) -> Check {
     at_least("crash.window", crash.window, 2, MAX_COUNT)?;
     at_least("crash.diverged_steps", crash.diverged_steps, 1, MAX_COUNT)?;
     at_least("crash.stuck_steps", crash.stuck_steps, 0, MAX_COUNT)?;
+    at_least("crash.snapshot_every", crash.snapshot_every, 0, MAX_COUNT)?;
+    at_least("crash.snapshot_mib", crash.snapshot_mib, 0, MAX_COUNT)?;
     for (key, threshold) in [
         ("crash.learned_frac", crash.learned_frac),
         ("crash.diverged_frac", crash.diverged_frac),

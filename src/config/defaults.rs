@@ -113,6 +113,8 @@ impl Default for CrashConfig {
             spike_frac: 0.25,
             explosion_ratio: 10.0,
             explosion_z: 8.0,
+            snapshot_every: 50,
+            snapshot_mib: 1024,
         }
     }
 }

@@ -224,6 +224,10 @@ pub struct CrashConfig {
     pub explosion_ratio: f64,
     /// *Gradient explosion*: robust z of the log norm.
     pub explosion_z: f64,
+    /// Steps between snapshots in host memory, the last of which a crash leaves as `pre-crash`; 0: none.
+    pub snapshot_every: usize,
+    /// Most memory for snapshots, MiB; at least one is kept.
+    pub snapshot_mib: usize,
 }
 
 impl ModelConfig {

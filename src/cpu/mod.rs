@@ -26,6 +26,8 @@ pub mod drop_path;
 pub mod elementwise;
 /// Running averages.
 pub mod ema;
+/// Gradient norms of parameter groups.
+pub mod group_norms;
 /// Layer normalisation.
 pub mod layernorm;
 /// The executor.

@@ -13,6 +13,9 @@ use crate::platform;
 /// What to do where there is no adapter.
 const INSTALL_HINT: &str = "install your card's Vulkan driver (Debian or Ubuntu without a card: apt install mesa-vulkan-drivers), \
                             or take --device cpu";
+/// Longest wait for a device, seconds, and for a software adapter.
+const TIMEOUT_SECS: u64 = 60;
+const SOFTWARE_TIMEOUT_SECS: u64 = 900;
 /// Environment variable: `1` keeps the bounds checks that trusted shaders do without.
 const CHECKED_VARIABLE: &str = "VITRINE_CHECKED";
 
@@ -34,6 +37,8 @@ pub struct Gpu {
     pub(super) pipelines: Arc<Mutex<Pipelines>>,
     choices: Arc<Mutex<BTreeMap<String, usize>>>,
     failure: Arc<Mutex<Option<Failure>>>,
+    /// Longest wait for the device: a software adapter may need a minute for one large step.
+    pub timeout: Duration,
 }
 
 /// What wgpu reported out of band.
@@ -104,6 +109,7 @@ impl Gpu {
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
             Error::device(format!("{} cannot be opened: {error}", info.name), "--adapter picks another, --device cpu none")
         })?;
+        let timeout_secs = if is_software(&info) { SOFTWARE_TIMEOUT_SECS } else { TIMEOUT_SECS };
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
         Ok(Self {
@@ -116,6 +122,7 @@ impl Gpu {
             info,
             limits,
             failure,
+            timeout: Duration::from_secs(timeout_secs),
         })
     }
 
@@ -172,7 +179,7 @@ impl Gpu {
     /// Blocks until `submission` (or everything submitted) is done; a time-out is an error. In a browser,
     /// where nothing blocks, it returns at once.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let timeout = self.wait_timeout();
+        let timeout = self.timeout;
         let result = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(timeout) });
         self.check()?;
         result.map(|_| ()).map_err(|error| self.too_slow(timeout, &error.to_string()))
@@ -185,7 +192,7 @@ impl Gpu {
         }
         // Natively this does all the waiting; a browser goes on at once and calls back later.
         self.wait(None)?;
-        let timeout = self.wait_timeout();
+        let timeout = self.timeout;
         let is_settled = platform::within(timeout.as_secs_f64(), signal.settled()).await.is_some();
         self.check()?;
         if is_settled { Ok(()) } else { Err(self.too_slow(timeout, "no answer")) }
@@ -201,12 +208,9 @@ impl Gpu {
 
     fn too_slow(&self, timeout: Duration, why: &str) -> Error {
         let what = format!("{} did not finish within {} s ({why})", self.info.name, timeout.as_secs());
+        // Nothing more can be expected of it: a session takes a new device.
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure::Lost(what.clone()));
         Error::device(what, "take a smaller train.micro_batch, or another adapter")
-    }
-
-    /// Longest wait for the device: a software adapter may need a minute for one large step.
-    fn wait_timeout(&self) -> Duration {
-        Duration::from_secs(if self.is_software() { 900 } else { 60 })
     }
 }
 

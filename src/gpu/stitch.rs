@@ -41,6 +41,7 @@ embed![
     "optim/accumulate",
     "optim/adamw",
     "optim/ema",
+    "optim/group_norms",
     "optim/norm",
     "optim/sam",
     "optim/sgd",

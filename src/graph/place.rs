@@ -1,7 +1,10 @@
 //! Regions: named memory that outlives a step. Everything else lives in the plan's arenas.
 
-/// Words of one slot of [`Region::Ring`].
-pub const SLOT_LEN: usize = 8;
+/// Words of one slot of [`Region::Ring`]: the numbers of a batch, then a gradient norm for each group of
+/// parameters.
+pub const SLOT_LEN: usize = 64;
+/// First word of the gradient norms in a slot.
+pub const GROUPS_START: usize = 8;
 /// Steps the ring holds before the oldest is overwritten.
 pub const SLOTS: usize = 64;
 
@@ -38,6 +41,8 @@ pub enum Region {
     Totals,
     /// Gradient norm, clip factor, non-finite flag of the current step.
     Norm,
+    /// Which gradients belong to which group of parameters.
+    Groups,
     /// Layer-wise token similarity, [layers, B].
     Similarity,
     /// What a full probe keeps of an image: every other array of its forward pass.
@@ -48,7 +53,7 @@ pub enum Region {
 
 impl Region {
     /// Every region, in order.
-    pub const ALL: [Region; 18] = [
+    pub const ALL: [Region; 19] = [
         Region::Params,
         Region::Grads,
         Region::MicroGrads,
@@ -64,6 +69,7 @@ impl Region {
         Region::Ring,
         Region::Totals,
         Region::Norm,
+        Region::Groups,
         Region::Similarity,
         Region::MapsEven,
         Region::MapsOdd,

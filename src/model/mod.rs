@@ -2,6 +2,8 @@
 
 /// Attention and feed-forward part of a block.
 pub mod encoder;
+/// Groups of parameters whose gradient norms are reported.
+pub mod groups;
 /// From tokens to logits.
 pub mod head;
 /// Initial weights.

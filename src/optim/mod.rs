@@ -6,6 +6,8 @@ pub mod accumulate;
 pub mod adamw;
 /// Running averages.
 pub mod ema;
+/// Gradient norm of each group of parameters.
+pub mod group_norms;
 /// Global gradient norm, clip factor, non-finite flag.
 pub mod norm;
 /// Sharpness-aware minimisation: up the slope and back.

@@ -29,8 +29,8 @@ const CALMER: &str = "try half the learning rate, a longer schedule.warmup_epoch
 pub struct Detector {
     /// First op with a non-finite result, forward before backward; set it before observing that step.
     pub first_op: Option<String>,
-    /// Parameter group with the largest gradient; set it before observing a step if it is known.
-    pub first_group: Option<String>,
+    /// Names of the parameter groups whose gradient norms the steps have.
+    pub groups: Vec<String>,
     config: CrashConfig,
     num_classes: usize,
     chance_loss: f64,
@@ -90,7 +90,7 @@ impl Detector {
     pub fn new(config: &CrashConfig, num_classes: usize, warmup_steps: u64, steps_per_epoch: u64) -> Self {
         Self {
             first_op: None,
-            first_group: None,
+            groups: Vec::new(),
             config: config.clone(),
             num_classes,
             chance_loss: (num_classes.max(2) as f64).ln(),
@@ -276,10 +276,11 @@ impl Detector {
         if !is_outlier || self.explosions.place(self.last.step) != 1 {
             return None;
         }
-        let group = self.first_group.as_ref().map_or(String::new(), |name| format!(", most of it in {name}"));
+        let largest = self.last.groups.iter().zip(&self.groups).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name.clone());
+        let group = largest.as_ref().map_or(String::new(), |name| format!(", most of it in {name}"));
         let why = format!("the gradient norm is {}, {:.0} times its median {}{group}", short(norm), rise.exp(), short(centre.exp()),);
         let hint = "set optim.clip_grad = 1, or lower the learning rate";
-        Some(self.alarm(AlarmKind::GradExplosion, why, hint, self.first_group.as_ref()))
+        Some(self.alarm(AlarmKind::GradExplosion, why, hint, largest.as_ref()))
     }
 
     fn stuck(&mut self, last_eval: Option<(f64, u64)>) -> Option<Alarm> {

@@ -145,6 +145,9 @@ pub struct Checkpoint {
     pub step: u64,
     /// File, relative to the run folder.
     pub path: String,
+    /// Step of the state in it, where that is an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_step: Option<u64>,
 }
 
 /// The learning rate was changed by hand.
@@ -251,14 +254,18 @@ impl Event {
                 format!("training starts on {}: {} parameters, {} steps", event.device, event.params, event.total_steps)
             }
             Self::Resumed(event) => {
-                format!("goes on from step {}; {} later steps cut off", event.step, event.cut_steps)
+                let cut = if event.cut_steps > 0 { format!("; {} later steps cut off", event.cut_steps) } else { String::new() };
+                format!("goes on from step {}{cut}", event.step)
             }
             Self::Step(event) => format!("loss {}", number::short(event.loss)),
             Self::Eval(event) => {
                 format!("top-1 {:.1} %, loss {}", 100.0 * event.top1, number::short(event.loss))
             }
             Self::Probe(event) => format!("similarity of {} layers", event.cossim.len()),
-            Self::Checkpoint(event) => format!("checkpoint written to {}", event.path),
+            Self::Checkpoint(event) => {
+                let state = event.state_step.map_or(String::new(), |step| format!(", the state of step {step}"));
+                format!("checkpoint written to {}{state}", event.path)
+            }
             Self::LrChanged(event) => {
                 format!("learning rate set to {} by hand", number::short(event.lr))
             }

@@ -23,6 +23,8 @@ pub mod edge;
 pub mod event;
 /// A run folder as bytes in memory.
 pub mod files;
+/// Filters of a stem as a picture.
+pub mod filters;
 /// Runs of other programs.
 pub mod foreign;
 /// What can go from a folder of runs.
@@ -55,6 +57,8 @@ pub mod read;
 pub mod report;
 /// A run's state as a fold of its events.
 pub mod state;
+/// Which part of the model a crash began in.
+pub mod story;
 /// Writing run folders.
 pub mod store;
 /// One row an epoch.

@@ -57,6 +57,11 @@ pub fn short(value: f64) -> String {
     trim_zeros(&format!("{value:.decimals$}")).to_string()
 }
 
+/// The nearest number of four significant digits; what is not finite stays.
+pub fn rounded(value: f64) -> f64 {
+    if is_finite(value) { format!("{value:.3e}").parse().expect("a printed number is a number") } else { value }
+}
+
 fn trim_zeros(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }

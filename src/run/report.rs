@@ -10,6 +10,7 @@ use super::meta::RunMeta;
 use super::number::short;
 use super::read::{Recorded, RunHeader};
 use super::state::RunState;
+use super::story::Story;
 
 /// Size of the loss chart; fits a terminal of 80 columns.
 const CHART_SIZE: Size = Size { width: 66, height: 8 };
@@ -95,6 +96,13 @@ pub fn show(run: &Recorded) -> String {
         rows.push(["".to_string(), alarm.why.clone()]);
         rows.push(["".to_string(), alarm.hint.clone()]);
     }
+    if let Some(parent) = &meta.parent {
+        rows.push(["parent".to_string(), format!("forked from {}, {} at step {}", parent.run, parent.checkpoint, parent.step)]);
+    }
+    let story = Story::of(&state).map_or(Vec::new(), |story| story.lines());
+    for (line_ix, text) in story.into_iter().enumerate() {
+        rows.push([if line_ix == 0 { "story" } else { "" }.to_string(), text]);
+    }
     if let Some(best) = meta.best {
         rows.push(["best".to_string(), format!("top-1 {} at step {}", percent(best.top1), best.step)]);
     }
@@ -128,9 +136,11 @@ pub fn show_json(run: &Recorded) -> String {
         last_step: Option<StepStat>,
         evals: Vec<Eval>,
         probes: Vec<Probe>,
+        story: Option<Story>,
         events: Vec<serde_json::Value>,
     }
     let state = RunState::from_events(&run.events);
+    let story = Story::of(&state);
     let as_value = |event| serde_json::from_str(&line::note_from_event(event)).expect("our own line is valid JSON");
     to_json(&RunJson {
         run: HeaderJson::new(&run.header),
@@ -138,6 +148,7 @@ pub fn show_json(run: &Recorded) -> String {
         last_step: state.standing.step,
         evals: state.evals,
         probes: state.probes,
+        story,
         events: notes(&run.events).map(as_value).collect(),
     }) + "\n"
 }

@@ -12,13 +12,13 @@ use super::board::BoardFile;
 use super::event::{Event, Resumed, Status};
 use super::files::{Line, probe_name};
 use super::line;
-use super::meta::{DataMark, Final, RunMeta, SCHEMA};
+use super::meta::{DataMark, Final, Parent, RunMeta, SCHEMA};
 use super::read::{self, file};
 use super::state::Standing;
 use super::summary::{self, EpochRows};
 use crate::error::{Error, Result};
-use crate::platform;
 use crate::platform::files::{self, Appender, Lock};
+use crate::platform::{self, calendar};
 
 /// Letters of a run's name that its id takes.
 const SLUG_LEN: usize = 40;
@@ -109,6 +109,22 @@ impl RunStore {
         Ok(store)
     }
 
+    /// Makes a new run that goes on after `parent.step` of the run in `parent_path`: what that has recorded up
+    /// to there is copied. Returns the events kept, as [`RunStore::resume`] does.
+    pub fn fork(runs_dir: &Path, run: NewRun, parent_path: &Path, parent: Parent) -> Result<(Self, Vec<Event>)> {
+        let step = parent.step;
+        let is_kept = |line: &Line| line.event.step() <= step && !is_conclusion(&line.event) && !is_of_folder(&line.event);
+        let (metrics, notes) = (read::read_metrics(parent_path)?, read::read_notes(parent_path)?);
+        let mut store = Self::create(runs_dir, run)?;
+        store.meta.parent = Some(parent);
+        store.save_meta()?;
+        let path = store.path.clone();
+        drop(store);
+        rewrite(&path, file::EVENTS, filtered(notes, is_kept).iter().map(|line| line.text.as_str()))?;
+        rewrite(&path, file::METRICS, filtered(metrics, is_kept).iter().map(|line| line.text.as_str()))?;
+        Self::resume(&path, step)
+    }
+
     /// Opens a run again to go on after `step`, the step of a checkpoint. Lines after it are cut
     /// off, and so is what only the end had shown; the cut is recorded. Returns the events kept,
     /// in an order that replays to the state at `step`.
@@ -177,6 +193,11 @@ impl RunStore {
         }
     }
 
+    /// Whether histograms and pictures have a place to go.
+    pub fn has_board(&self) -> bool {
+        self.board.is_some()
+    }
+
     /// Shows TensorBoard how values are spread at `step`, e.g. the weights of a layer.
     pub fn record_histogram(&mut self, tag: &str, step: u64, values: &[f32]) -> Result<()> {
         self.board.as_mut().map_or(Ok(()), |board| board.histogram(tag, step, values))
@@ -238,6 +259,11 @@ fn is_conclusion(event: &Event) -> bool {
     }
 }
 
+/// Whether it speaks of files or wishes that a fork does not share.
+fn is_of_folder(event: &Event) -> bool {
+    matches!(event, Event::Checkpoint(_) | Event::LrChanged(_))
+}
+
 fn filtered(lines: Vec<Line>, is_kept: impl Fn(&Line) -> bool) -> Vec<Line> {
     lines.into_iter().filter(is_kept).collect()
 }
@@ -251,9 +277,17 @@ fn rewrite<'a>(path: &Path, name: &str, lines: impl Iterator<Item = &'a str>) ->
     platform::write_atomically(&path.join(name), text.as_bytes())
 }
 
-/// Makes a folder that no other run has: time, name, and a number where two began in one second.
+/// Makes a folder that no other run has: time, name, and a number where two began in one second. Where the
+/// clock has gone back behind a run there is, the time goes on from that run, so that ids keep their order.
 fn claim_folder(runs_dir: &Path, name: &str) -> Result<(String, PathBuf)> {
-    let stem = format!("{}-{}", platform::calendar::utc_stamp(platform::unix_millis()), slug(name));
+    let now = calendar::utc_stamp(platform::unix_millis());
+    let listed = files::list(runs_dir).map_err(|source| Error::io(runs_dir, "list the runs", source))?;
+    let stamp_of = |path: PathBuf| path.file_name()?.to_str()?.get(..now.len()).map(str::to_string);
+    let latest = listed.into_iter().filter(|path| files::is_file(&path.join(file::META))).filter_map(stamp_of).max();
+    let next = latest
+        .filter(|latest| *latest > now)
+        .and_then(|latest| Some(calendar::utc_stamp(1000 * (calendar::secs_from_stamp(&latest)? + 1))));
+    let stem = format!("{}-{}", next.unwrap_or(now), slug(name));
     let mut id = stem.clone();
     let mut count = 1;
     loop {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{BEST, LAST};
 use super::device::Device;
+use super::import::{self, Purpose};
 use super::session::DeviceChoice;
 use super::step::{Totals, Trainer};
 use super::weights;
@@ -41,6 +42,8 @@ pub struct Report {
     pub totals: Totals,
     /// Name of the device.
     pub device: String,
+    /// What was changed in the weights to fit the model.
+    pub adopted: Vec<String>,
     /// Images that could not be decoded and were replaced by their neighbours.
     pub unreadable: Vec<String>,
 }
@@ -53,7 +56,7 @@ pub async fn run(request: &Request) -> Result<Report> {
     let split = data::open(&experiment.data, &experiment.model)?;
     let (device, _) = Device::open(request.device, request.adapter.as_deref()).await?;
     let mut trainer = Trainer::new(experiment, &device).await?;
-    let values = weights::load(&request.weights, &trainer.parameters)?;
+    let (values, adopted) = import::adopt(&request.weights, &trainer.parameters, Purpose::Use)?;
     weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
     drop(values);
 
@@ -74,7 +77,7 @@ pub async fn run(request: &Request) -> Result<Report> {
             [("logits".to_string(), Tensor::floats(&[len, num_classes], logits)), ("labels".to_string(), Tensor::integers(&[len], labels))];
         Tensors { by_name: BTreeMap::from(arrays), about: String::new() }.write(out)?;
     }
-    Ok(Report { totals, device: trainer.machine.describe(), unreadable: split.test.unreadable() })
+    Ok(Report { adopted: adopted.lines(), totals, device: trainer.machine.describe(), unreadable: split.test.unreadable() })
 }
 
 /// Mean loss and accuracy over every image of `test`, whose batches are the trainer's

@@ -7,6 +7,7 @@ use crate::graph::place::{SLOT_LEN, SLOTS};
 use crate::graph::{Graph, Place, Region, Value};
 use crate::metric::record::record;
 use crate::metric::similarity::similarity;
+use crate::model::groups::Groups;
 use crate::model::parameters::{ALIGN, Parameters};
 use crate::model::vit::{self, Mode};
 use crate::ops::cross_entropy::cross_entropy;
@@ -14,6 +15,7 @@ use crate::ops::elementwise::add;
 use crate::optim::accumulate::Accumulate;
 use crate::optim::adamw::AdamW;
 use crate::optim::ema::Ema;
+use crate::optim::group_norms::GroupNorms;
 use crate::optim::norm::{NORM_LEN, norm};
 use crate::optim::sam::{Ascend, Restore};
 use crate::optim::sgd::Sgd;
@@ -77,6 +79,7 @@ impl Graphs<'_> {
             (Region::Ring, SLOTS * SLOT_LEN),
             (Region::Totals, SLOT_LEN),
             (Region::Norm, NORM_LEN),
+            (Region::Groups, Groups::new(self.parameters).table_len()),
             (Region::Similarity, num_layers(self.experiment) * probe_batch(self.experiment).next_multiple_of(ALIGN)),
         ]
     }
@@ -188,6 +191,11 @@ impl Graphs<'_> {
         let [gradients, params] = [Region::Grads, Region::Params].map(|region| self.flat(graph, region));
         let words = graph.leaf(Place::new(Region::Norm, 0), [NORM_LEN]);
         let ring = graph.leaf(Place::new(Region::Ring, 0), [SLOTS * SLOT_LEN]);
+        let groups = Groups::new(self.parameters);
+        let chunks = graph.leaf(Place::new(Region::Groups, 0), [groups.chunks.len(), 2]);
+        let firsts = graph.leaf(Place::new(Region::Groups, groups.firsts_start()), [groups.firsts.len()]);
+        let op = GroupNorms { len: self.parameters.len, num_chunks: groups.chunks.len(), num_groups: groups.names.len() };
+        let ring = graph.push_one(op, &[gradients, chunks, firsts, ring])?;
         let halts = self.experiment.train.on_crash == "stop";
         norm(graph, [gradients, params, words, ring], adaptive, halts)
     }

@@ -6,8 +6,20 @@ pub mod device;
 pub mod graphs;
 /// The trainer: device, plans, one optimiser step, one evaluation batch, one probe.
 pub mod step;
+/// Which checkpoint a fork begins with.
+pub mod fork;
+/// Snapshots of a training in host memory.
+pub mod ring;
 /// The session.
 pub mod session;
+/// Weights of others, fitted to a model.
+pub mod import;
+/// Position embeddings for another grid.
+pub mod positions;
+/// Weights for timm.
+pub mod timm;
+/// Weights and gradients for TensorBoard.
+pub mod spread;
 /// State dicts in files.
 pub mod weights;
 /// Probes: a model looked into at one step.

@@ -10,28 +10,31 @@ use super::checkpoint::{self, Position};
 use super::device::Device;
 use super::evaluate::evaluate;
 use super::probe::fixed::FixedBatch;
+use super::ring::Ring;
 use super::step::{StepNumbers, Totals, Trainer};
 use super::weights;
 use crate::config::{Experiment, Resolved};
+use crate::data;
 use crate::data::loader::Loader;
 use crate::data::prefetch::Prefetch;
-use crate::data::{self, Split};
-use crate::error::{Error, Result};
-use crate::model::parameters::Source;
+use crate::error::Result;
 use crate::platform;
-use crate::run::alarm::{Alarm, AlarmKind, Crash, Verdict};
+use crate::run::alarm::{Alarm, Crash, Verdict};
 use crate::run::command::Command;
 use crate::run::crash::Detector;
 use crate::run::event::{Ended, Event, LrChanged, Started, Status, StepStat, Unreadable};
-use crate::run::meta::DataMark;
 use crate::run::number;
-use crate::run::store::{NewRun, RunStore};
+use crate::run::store::RunStore;
 use crate::schedule::Schedule;
 
 /// Probes, evaluations, checkpoints.
 mod measure;
+/// Weights, run folder and what stands recorded.
+mod begin;
 /// A lost device, and the session on a new one.
 mod revive;
+
+use begin::{Beginning, begin};
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,9 @@ pub enum Start {
     Weights(PathBuf),
     /// The last checkpoint of a run folder; the run goes on in it.
     Resume(PathBuf),
+    /// A checkpoint of a run folder, by its name; the run goes on in a folder of its own, with another config
+    /// perhaps.
+    Fork(PathBuf, String),
     /// A run folder without a checkpoint: what it began with, in the same folder.
     Again(PathBuf, Box<Start>),
 }
@@ -95,10 +101,6 @@ pub struct Outcome {
     pub similarity: Vec<f64>,
 }
 
-/// A gradient norm so many times the usual one is worth a look at where it comes from: below the
-/// ratio at which the detector speaks.
-const GROUP_RATIO: f64 = 4.0;
-
 /// Trains until the schedule, a crash or a command ends it. Every event goes to the run folder and
 /// to `on_event`. Natively the caller waits for it ([`platform::Wait`]) on a thread of its own.
 ///
@@ -111,6 +113,8 @@ pub async fn run(request: &Request, commands: &Receiver<Command>, on_event: &mut
 pub struct Session<'a> {
     request: Request,
     trainer: Trainer,
+    /// States to go back to.
+    ring: Ring,
     schedule: Schedule,
     detector: Detector,
     store: RunStore,
@@ -130,8 +134,6 @@ pub struct Session<'a> {
     collected_secs: f64,
     /// Spent waiting for images since then.
     waited_secs: f64,
-    /// Running mean of the gradient norm.
-    usual_norm: f64,
     best_top1: Option<f64>,
     evaluated: Option<Totals>,
     evaluated_step: Option<u64>,
@@ -151,11 +153,12 @@ impl<'a> Session<'a> {
         let probe_batch = FixedBatch::new(split.test.clone(), experiment, &device, schedule.total_steps())?;
         let steps_per_epoch = loader.steps_per_epoch() as u64;
         let detector = Detector::new(&experiment.crash, experiment.model.num_classes, schedule.warmup_steps(), steps_per_epoch);
-        let (store, kept, step) = begin(request, &mut trainer, &split).await?;
         let total_steps = schedule.total_steps();
+        let Beginning { store, kept, step, notes } = begin(request, &mut trainer, &split, total_steps).await?;
         let mut session = Self {
             request: request.clone(),
             last_step: request.max_steps.map_or(total_steps, |most| most.min(total_steps)),
+            ring: Ring::new(experiment.crash.snapshot_every as u64, experiment.crash.snapshot_mib << 20),
             trainer,
             schedule,
             detector,
@@ -170,12 +173,12 @@ impl<'a> Session<'a> {
             pending: VecDeque::new(),
             collected_secs: platform::now_secs(),
             waited_secs: 0.0,
-            usual_norm: 0.0,
             best_top1: None,
             evaluated: None,
             evaluated_step: None,
             similarity: Vec::new(),
         };
+        session.detector.groups = session.trainer.groups.clone();
         kept.iter().for_each(|event| session.remember(event));
         // What is kept was told before; that the run goes on is news.
         if let Some(resumed @ Event::Resumed(_)) = kept.last() {
@@ -190,13 +193,14 @@ impl<'a> Session<'a> {
             total_steps,
             steps_per_epoch,
             warmup_steps: session.schedule.warmup_steps(),
-            groups: Vec::new(),
+            groups: session.trainer.groups.clone(),
             notes: match request.device {
-                DeviceChoice::Auto => [vec![why_device], split.train.notes.clone(), split.test.notes.clone()].concat(),
-                DeviceChoice::Cpu | DeviceChoice::Gpu => [split.train.notes.clone(), split.test.notes.clone()].concat(),
+                DeviceChoice::Auto => [notes, vec![why_device], split.train.notes.clone(), split.test.notes.clone()].concat(),
+                DeviceChoice::Cpu | DeviceChoice::Gpu => [notes, split.train.notes.clone(), split.test.notes.clone()].concat(),
             },
         };
         session.tell(Event::Started(started))?;
+        session.keep_snapshot().await?;
         Ok(session)
     }
 
@@ -244,6 +248,7 @@ impl<'a> Session<'a> {
             if is_halt {
                 return Ok(Status::Crashed);
             }
+            self.keep_snapshot().await?;
         }
         Ok(Status::Finished)
     }
@@ -315,23 +320,18 @@ impl<'a> Session<'a> {
             non_finite: numbers.non_finite,
             modal_frac: Some(numbers.modal_frac),
             accuracy: Some(numbers.top1),
-            groups: Vec::new(),
+            groups: numbers.groups.iter().copied().map(number::rounded).collect(),
         };
         if numbers.non_finite && self.detector.crash().is_none() {
             self.detector.first_op = self.find_culprit(numbers.step).await?;
         }
-        if self.usual_norm > 0.0 && numbers.grad_norm > GROUP_RATIO * self.usual_norm {
-            self.detector.first_group = self.trainer.largest_gradient_group().await?;
-        }
-        // A norm that is not finite would stay in the mean for good.
-        if number::is_finite(numbers.grad_norm) {
-            self.usual_norm = if self.usual_norm == 0.0 { numbers.grad_norm } else { 0.95 * self.usual_norm + 0.05 * numbers.grad_norm };
-        }
         let alarms = self.detector.observe(&stat);
         self.tell(Event::Step(stat))?;
         let is_fatal = alarms.iter().any(Alarm::is_fatal);
-        if alarms.iter().any(|alarm| alarm.kind == AlarmKind::NonFinite) {
-            self.save_weights("pre-crash", Source::Trained).await?;
+        if let Some(alarm) =
+            alarms.iter().find(|alarm| alarm.is_fatal() && self.detector.crash().is_some_and(|crash| crash.step == alarm.step))
+        {
+            self.save_pre_crash(alarm)?;
         }
         for alarm in alarms {
             self.tell(Event::Alarm(alarm))?;
@@ -391,42 +391,4 @@ impl<'a> Session<'a> {
         (self.on_event)(&event);
         Ok(())
     }
-}
-
-/// Weights and run folder to begin with, the events that stand already, and the steps made.
-async fn begin(request: &Request, trainer: &mut Trainer, split: &Split) -> Result<(RunStore, Vec<Event>, u64)> {
-    let experiment = &request.resolved.experiment;
-    if let Start::Resume(run_dir) = &request.start {
-        let Trainer { machine, parameters, .. } = trainer;
-        let position = checkpoint::restore(run_dir, machine.as_mut(), parameters, experiment)?;
-        let (store, kept) = RunStore::resume(run_dir, position.step)?;
-        if store.meta().data.hash != split.hash() {
-            return Err(Error::file(run_dir, "the images are not those the run began with", "pass their --data-path"));
-        }
-        return Ok((store, kept, position.step));
-    }
-    let (folder, start) = match &request.start {
-        Start::Again(run_dir, start) => (Some(run_dir), start.as_ref()),
-        start => (None, start),
-    };
-    trainer.load_initial().await?;
-    if let Start::Weights(path) = start {
-        let values = weights::load(path, &trainer.parameters)?;
-        weights::upload(trainer.machine.as_mut(), &values, Source::Trained)?;
-        trainer.start_average().await?;
-    }
-    if let Some(run_dir) = folder {
-        let (store, kept) = RunStore::resume(run_dir, 0)?;
-        return Ok((store, kept, 0));
-    }
-    let new = NewRun {
-        name: request.name.clone(),
-        config_toml: experiment.to_toml(),
-        params: trainer.estimate.params as u64,
-        device: trainer.machine.describe(),
-        versions: Default::default(),
-        seed: experiment.train.seed,
-        data: DataMark { kind: experiment.data.kind.clone(), hash: split.hash() },
-    };
-    Ok((RunStore::create(&request.runs_dir, new)?, Vec::new(), 0))
 }

@@ -1,15 +1,14 @@
 //! The trainer: a model's plans on a device, and one optimiser step, evaluation batch or probe.
 
-use std::collections::BTreeMap;
-
 use super::device::Device;
 use super::graphs::{self, Graphs};
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::graph::machine::{Culprit, Machine, PlanId, Timing};
-use crate::graph::place::{SLOT_LEN, SLOTS};
+use crate::graph::place::{GROUPS_START, SLOT_LEN, SLOTS};
 use crate::graph::plan::{Layout, Plan};
 use crate::graph::{Place, Region, Scalars};
+use crate::model::groups::Groups;
 use crate::model::init;
 use crate::model::parameters::Parameters;
 use crate::model::vit;
@@ -20,7 +19,7 @@ use crate::rng;
 const BN_MOMENTUM: f32 = 0.1;
 
 /// What one optimiser step reports, late.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepNumbers {
     /// From 0.
     pub step: u64,
@@ -34,6 +33,8 @@ pub struct StepNumbers {
     pub modal_frac: f64,
     /// Loss or gradients are not finite.
     pub non_finite: bool,
+    /// Gradient norm of each of [`Trainer::groups`].
+    pub groups: Vec<f64>,
 }
 
 /// Sums over an evaluation.
@@ -78,6 +79,8 @@ pub struct Trainer {
     pub experiment: Experiment,
     /// Memory and arithmetic.
     pub estimate: Estimate,
+    /// Groups of parameters whose gradient norms each step reports, from stem to head.
+    pub groups: Vec<String>,
     plans: Plans,
 }
 
@@ -157,7 +160,9 @@ impl Trainer {
             evaluate: load("evaluate", graphs.evaluate()?)?,
             probe: load("probe", graphs.probe()?)?,
         };
-        Ok(Self { machine, parameters, experiment: experiment.clone(), estimate, plans })
+        let groups = Groups::new(&parameters);
+        machine.upload(Place::new(Region::Groups, 0), &groups.table())?;
+        Ok(Self { machine, parameters, experiment: experiment.clone(), estimate, groups: groups.names, plans })
     }
 
     /// Gives every parameter and statistic its initial value for `train.seed`.
@@ -231,7 +236,7 @@ impl Trainer {
     /// Numbers of steps that have arrived; with `wait` of all steps made.
     pub async fn collect(&mut self, wait: bool) -> Result<Vec<StepNumbers>> {
         let arrived = self.machine.collect(wait).await?;
-        Ok(arrived.into_iter().map(|(step, words)| numbers(step, &words)).collect())
+        Ok(arrived.into_iter().map(|(step, words)| numbers(step, &words, self.groups.len())).collect())
     }
 
     /// Sets the sums of an evaluation to 0.
@@ -295,17 +300,6 @@ impl Trainer {
         Ok(None)
     }
 
-    /// The group of parameters (`patch_embed`, `blocks.3.attn`, …) with the largest gradient norm now.
-    pub async fn largest_gradient_group(&mut self) -> Result<Option<String>> {
-        let words = self.machine.download(Place::new(Region::Grads, 0), self.parameters.len).await?;
-        let mut squares: BTreeMap<String, f64> = BTreeMap::new();
-        for parameter in &self.parameters.trained {
-            let own = &words[parameter.offset..parameter.offset + parameter.shape.len()];
-            *squares.entry(parameter.group()).or_default() += own.iter().map(|word| f64::from(*word).powi(2)).sum::<f64>();
-        }
-        Ok(squares.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(group, _)| group))
-    }
-
     fn upload_micro(&mut self, micro: usize, images: &[f32], targets: &[f32]) -> Result<()> {
         let rows = self.estimate.micro_batch;
         let (image_len, target_len) = (images.len() / self.experiment.train.batch, self.experiment.model.num_classes);
@@ -338,7 +332,7 @@ impl Trainer {
     }
 }
 
-fn numbers(step: u64, words: &[f32]) -> StepNumbers {
+fn numbers(step: u64, words: &[f32], num_groups: usize) -> StepNumbers {
     let count = f64::from(words[1]);
     StepNumbers {
         step,
@@ -347,5 +341,6 @@ fn numbers(step: u64, words: &[f32]) -> StepNumbers {
         top1: f64::from(words[2]) / count,
         modal_frac: f64::from(words[4]) / count,
         non_finite: words[5] != 0.0 || words[7] != 0.0,
+        groups: words[GROUPS_START..][..num_groups].iter().map(|norm| f64::from(*norm)).collect(),
     }
 }

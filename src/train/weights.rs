@@ -14,7 +14,7 @@ use crate::run::tensors::{Numbers, Tensor, some_of};
 const PREFIXES: [&str; 3] = ["module.", "backbone.", "model."];
 
 /// PyTorch's name for a BatchNorm's count of batches, and the statistic beside it.
-const BATCH_COUNT: &str = "num_batches_tracked";
+pub(super) const BATCH_COUNT: &str = "num_batches_tracked";
 const RUNNING_MEAN: &str = "running_mean";
 
 /// Values in the device's order of elements, as [`crate::model::init::initial`] gives them.
@@ -33,12 +33,16 @@ pub async fn download(machine: &mut dyn Machine, parameters: &[Parameter], regio
     let Some(end) = parameters.iter().map(|parameter| parameter.offset + parameter.shape.len()).max() else {
         return Ok(Vec::new());
     };
-    let words = machine.download(Place::new(region, 0), end).await?;
+    Ok(named(&machine.download(Place::new(region, 0), end).await?, parameters))
+}
+
+/// Parameters from the words of their region, each in PyTorch's order and shape.
+pub fn named(words: &[f32], parameters: &[Parameter]) -> Vec<(String, Tensor)> {
     let tensor = |parameter: &Parameter| {
         let values = parameter.to_torch(&words[parameter.offset..parameter.offset + parameter.shape.len()]);
         (parameter.name.clone(), Tensor::floats(parameter.shape.sides(), values))
     };
-    Ok(parameters.iter().map(tensor).collect())
+    parameters.iter().map(tensor).collect()
 }
 
 /// Writes values into the regions of `source`.
@@ -59,11 +63,26 @@ pub async fn state_dict(
     num_batches: u64,
 ) -> Result<BTreeMap<String, Tensor>> {
     let (params, stats) = regions(source);
-    let mut by_name: BTreeMap<String, Tensor> = download(machine, &parameters.trained, params).await?.into_iter().collect();
-    by_name.extend(download(machine, &parameters.stats, stats).await?);
+    let trained = download(machine, &parameters.trained, params).await?;
+    let counted = download(machine, &parameters.stats, stats).await?;
+    Ok(with_counts(trained, counted, parameters, num_batches))
+}
+
+/// The same from the words of the two regions.
+pub fn state_dict_from(params: &[f32], stats: &[f32], parameters: &Parameters, num_batches: u64) -> BTreeMap<String, Tensor> {
+    with_counts(named(params, &parameters.trained), named(stats, &parameters.stats), parameters, num_batches)
+}
+
+fn with_counts(
+    trained: Vec<(String, Tensor)>,
+    stats: Vec<(String, Tensor)>,
+    parameters: &Parameters,
+    num_batches: u64,
+) -> BTreeMap<String, Tensor> {
+    let mut by_name: BTreeMap<String, Tensor> = trained.into_iter().chain(stats).collect();
     let counts = parameters.stats.iter().filter_map(|parameter| parameter.name.strip_suffix(RUNNING_MEAN));
     by_name.extend(counts.map(|layer| (format!("{layer}{BATCH_COUNT}"), Tensor::integers(&[], vec![num_batches as i64]))));
-    Ok(by_name)
+    by_name
 }
 
 /// Reads a state dict for a model with these parameters.
@@ -123,7 +142,7 @@ pub fn match_names<'a>(tensors: BTreeMap<String, Tensor>, parameters: &'a Parame
 }
 
 /// The name the model has for `given`: itself, or what is left behind known prefixes.
-fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
+pub(super) fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
     let mut name = given;
     while !wanted.contains(name) {
         name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix))?;
@@ -132,7 +151,7 @@ fn own_name<'a>(given: &'a str, wanted: &BTreeSet<&str>) -> Option<&'a str> {
 }
 
 /// The same shape, or the same but for one trailing 1.
-fn fits(given: &[usize], wanted: &Shape) -> bool {
+pub(super) fn fits(given: &[usize], wanted: &Shape) -> bool {
     let wanted = wanted.sides();
     given == wanted || given.strip_suffix(&[1]) == Some(wanted) || wanted.strip_suffix(&[1]) == Some(given)
 }

@@ -4,6 +4,7 @@
 //! Damage is drawn from a seed, so a failure names the seed that repeats it. Files are built here;
 //! what once failed is kept as a case of its own.
 
+mod data;
 mod memory;
 mod runs;
 mod weights;

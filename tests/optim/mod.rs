@@ -3,6 +3,7 @@
 mod accumulate;
 mod adamw;
 mod ema;
+mod group_norms;
 mod norm;
 mod sam;
 mod sgd;

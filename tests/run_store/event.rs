@@ -33,7 +33,7 @@ pub fn one_of_each() -> Vec<Event> {
         }),
         Event::Eval(Eval { step: 1, loss: f64::NEG_INFINITY, top1: 0.5, top5: 1.0 }),
         Event::Probe(Probe { step: 1, cossim: vec![0.25, f64::NAN, f64::INFINITY] }),
-        Event::Checkpoint(Checkpoint { step: 1, path: "checkpoints/last.safetensors".to_string() }),
+        Event::Checkpoint(Checkpoint { step: 1, path: "checkpoints/last.safetensors".to_string(), state_step: None }),
         Event::LrChanged(LrChanged { step: 1, lr: 0.125 }),
         Event::Unreadable(Unreadable { step: 1, what: "cat/7.jpg: cut off".to_string() }),
         Event::DeviceLost(DeviceLost { step: 0, lost_at_step: 1, what: "llvmpipe was lost".to_string() }),

@@ -73,7 +73,7 @@ pub fn eval(step: u64, top1: f64) -> Event {
 }
 
 pub fn checkpoint(step: u64) -> Event {
-    Event::Checkpoint(Checkpoint { step, path: "checkpoints/last.safetensors".to_string() })
+    Event::Checkpoint(Checkpoint { step, path: "checkpoints/last.safetensors".to_string(), state_step: None })
 }
 
 pub fn ended(step: u64, status: Status) -> Event {

@@ -3,9 +3,9 @@
 mod checkpoint;
 mod cost;
 mod evaluate;
-mod golden;
+pub mod golden;
 mod lost;
-mod outcomes;
+pub mod outcomes;
 mod resume;
 pub mod toy;
 mod trace;

@@ -24,6 +24,7 @@ fn is_exact(sets: &[&str], device: &Device) {
 
     let mut second = toy::trainer(&experiment, device);
     let restored = checkpoint::restore(run.path(), second.machine.as_mut(), &parameters, &experiment).expect("a checkpoint");
+    let restored = restored.position;
     assert_eq!(restored, position);
     assert_eq!(toy::train(&mut second, restored.step..20), numbers[10..]);
     for ((name, whole), resumed) in toy::state(&mut whole).into_iter().zip(toy::state(&mut second).into_values()) {

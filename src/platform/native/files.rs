@@ -1,11 +1,18 @@
 //! Files and folders of the operating system.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Result, Write as _};
+use std::io::{Read as _, Result, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-pub use std::fs::{create_dir, create_dir_all, read, remove_dir_all, remove_file};
+pub use std::fs::{create_dir, create_dir_all, read, remove_dir_all, remove_file, rename};
+
+/// The first `len` bytes of a file, or all of a shorter one.
+pub fn read_start(path: &Path, len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(len as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Whether there is a file of this name.
 pub fn is_file(path: &Path) -> bool {

@@ -110,6 +110,21 @@ pub fn size(path: &Path) -> Result<u64> {
     }
 }
 
+/// The first `len` bytes of a file, or all of a shorter one.
+pub fn read_start(path: &Path, len: usize) -> Result<Vec<u8>> {
+    read(path).map(|mut bytes| {
+        bytes.truncate(len);
+        bytes
+    })
+}
+
+/// Gives a file another name, in place of what had it.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let bytes = read(from)?;
+    write(to, &bytes)?;
+    remove_file(from)
+}
+
 /// Replaces the content of a file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     tree().file(path, false).map(|content| bytes.clone_into(content))

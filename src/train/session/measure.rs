@@ -6,9 +6,15 @@ use super::{Session, evaluate};
 use crate::error::Result;
 use crate::model::parameters::Source;
 use crate::platform;
+use crate::run::alarm::{Alarm, AlarmKind};
 use crate::run::event::{Checkpoint, Eval, Event, Probe, Status};
-use crate::train::checkpoint;
+use crate::train::checkpoint::{self, PRE_CRASH};
+use crate::train::ring::Snapshot;
+use crate::train::spread;
 use crate::train::step::Trainer;
+
+/// Steps that a state from before a non-finite number lies ahead of it, where there is one so old.
+const NON_FINITE_LEAD_STEPS: u64 = 10;
 
 impl Session<'_> {
     /// Probes, evaluates and checkpoints when the step calls for it; true if a late number ends the run.
@@ -31,7 +37,10 @@ impl Session<'_> {
         if is_eval_due || is_checkpoint_due {
             self.checkpoint().await?;
         }
-        (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
+        if is_probe_due || is_eval_due || is_checkpoint_due {
+            // Numbers of earlier steps were waited for above: the clock of the next ones starts here.
+            (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
+        }
         Ok(false)
     }
 
@@ -61,7 +70,8 @@ impl Session<'_> {
         let position = self.position();
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
-        self.tell_checkpoint(path)?;
+        spread::show(&mut self.store, machine.as_mut(), parameters, position.step).await?;
+        self.tell_checkpoint(path, None)?;
         if self.experiment().train.ema > 0.0 {
             self.save_weights("ema", Source::Averaged).await?;
         }
@@ -74,12 +84,33 @@ impl Session<'_> {
         let Trainer { machine, parameters, experiment, .. } = &mut self.trainer;
         let about = (&*experiment, &position);
         let path = checkpoint::save_weights(self.store.path(), name, machine.as_mut(), parameters, source, about).await?;
-        self.tell_checkpoint(path)
+        self.tell_checkpoint(path, None)
     }
 
-    fn tell_checkpoint(&mut self, path: PathBuf) -> Result<()> {
+    /// Keeps the state in host memory when the step calls for it.
+    pub(super) async fn keep_snapshot(&mut self) -> Result<()> {
+        if self.ring.is_due(self.step) {
+            let position = self.position();
+            self.ring.keep(Snapshot::take(self.trainer.machine.as_mut(), position).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes the state from before what led to a fatal alarm.
+    pub(super) fn save_pre_crash(&mut self, alarm: &Alarm) -> Result<()> {
+        // A lost run is noticed once its median has stayed high for a while.
+        let crash = &self.trainer.experiment.crash;
+        let lead_steps =
+            if alarm.kind == AlarmKind::NonFinite { NON_FINITE_LEAD_STEPS } else { (crash.diverged_steps + crash.window / 2) as u64 };
+        let Some(snapshot) = self.ring.before(alarm.step, lead_steps) else { return Ok(()) };
+        let state_step = Some(snapshot.position.step);
+        let path = checkpoint::save_snapshot(self.store.path(), PRE_CRASH, snapshot, &self.trainer.parameters, &self.trainer.experiment)?;
+        self.tell_checkpoint(path, state_step)
+    }
+
+    fn tell_checkpoint(&mut self, path: PathBuf, state_step: Option<u64>) -> Result<()> {
         let path = path.strip_prefix(self.store.path()).unwrap_or(&path).display().to_string();
-        self.tell(Event::Checkpoint(Checkpoint { step: self.step, path }))
+        self.tell(Event::Checkpoint(Checkpoint { step: self.step, path, state_step }))
     }
 
     /// Last numbers, last measurements, last checkpoint; how the training ended.

@@ -2,8 +2,10 @@
 
 use std::sync::mpsc::Receiver;
 
-use super::{Outcome, Session, Start, checkpoint};
+use super::checkpoint::{self, LAST};
+use super::{Outcome, Session, Start};
 use crate::error::{Error, Result};
+use crate::platform::files;
 use crate::run::command::Command;
 use crate::run::event::{DeviceLost, Event};
 
@@ -24,6 +26,10 @@ impl Session<'_> {
                 Err(error) => error,
             };
             losses = if self.step > first_step + MAX_LOSSES { 1 } else { losses + 1 };
+            if !files::is_dir(self.store.path()) {
+                let hint = "put it back where it was and resume, or train again";
+                return Err(Error::file(self.store.path(), format!("the run folder is gone ({error})"), hint));
+            }
             if !self.trainer.machine.is_lost() || losses > MAX_LOSSES {
                 return Err(error);
             }
@@ -33,9 +39,13 @@ impl Session<'_> {
 
     /// The session on a new device, from the last checkpoint, or from the beginning where there is none yet.
     async fn revived(self, error: &Error) -> Result<Self> {
-        let Self { mut request, store, on_event, step: lost_at_step, is_paused, .. } = self;
+        let Self { mut request, store, trainer, ring, on_event, step: lost_at_step, is_paused, .. } = self;
         let run_dir = store.path().to_path_buf();
-        drop(store);
+        // What is in host memory is as good as a checkpoint, and later.
+        if let Some(snapshot) = ring.newest().filter(|snapshot| Some(snapshot.position.step) > checkpoint::step_of(&run_dir, LAST)) {
+            checkpoint::save_snapshot(&run_dir, LAST, snapshot, &trainer.parameters, &trainer.experiment)?;
+        }
+        drop((store, trainer));
         request.start =
             if checkpoint::has_last(&run_dir) { Start::Resume(run_dir) } else { Start::Again(run_dir, Box::new(request.start)) };
         let mut session = Self::open(&request, on_event).await?;
