@@ -7,6 +7,8 @@
 pub mod actions;
 /// One frame.
 pub mod app;
+/// How a crash came about.
+pub mod cascade;
 /// Several runs as a table.
 pub mod compare;
 /// Runs sorted into a map.

@@ -41,5 +41,5 @@ fn a_report_is_the_runs_own_page() {
     let html = export::report_html(&run);
     assert!(html.contains("non_finite") && html.contains("<svg") && !html.contains("<script"), "{}", &html[..300]);
     let svg = export::chart_svg(&[&run], Metric::Loss, XAxis::Step);
-    assert!(svg.starts_with("<svg") && svg.contains("non finite") && svg.contains("chance"), "{}", &svg[..300]);
+    assert!(svg.starts_with("<svg") && svg.contains("non-finite") && svg.contains("chance"), "{}", &svg[..300]);
 }

@@ -6,8 +6,8 @@ use crate::config::Experiment;
 use crate::dashboard::host::{Origin, RunHead};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
-use crate::dashboard::words;
 use crate::dashboard::widgets::{field, sign, state};
+use crate::dashboard::words;
 
 /// Shows the list where there is room, or where it was asked for.
 pub fn show(ui: &mut Ui, model: &mut Model, is_narrow: bool) {

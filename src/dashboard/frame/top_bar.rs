@@ -5,9 +5,9 @@ use egui::{Button, Frame, Margin, Panel, RichText, ScrollArea, Ui};
 use crate::dashboard::host::RunKey;
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
-use crate::dashboard::words;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::sign::{self, Sign};
+use crate::dashboard::words;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, model: &mut Model, is_narrow: bool) {

@@ -7,13 +7,14 @@ use super::needs_run;
 use crate::dashboard::model::Model;
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::axes::{self, Axis};
 use crate::dashboard::widgets::probe_view::{self, Shown};
 use crate::dashboard::widgets::{card, cells, sign};
 use crate::run::number::short;
 use crate::run::probe::{Array, Maps};
 
 /// Side of the large picture, points.
-const LARGE_SIDE: f32 = 300.0;
+const LARGE_SIDE: f32 = 340.0;
 /// Side of a thumbnail, points.
 const THUMB_SIDE: f32 = 52.0;
 
@@ -66,15 +67,6 @@ fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let head = model.view.head.map_or("all heads".to_string(), |head| format!("head {head}"));
     card::show(ui, &format!("Block {}, {head}, from {from}", model.view.layer), |ui| {
         probe_view::images(ui, model, shown);
-        let image = probe_view::picture(maps, model.view.image);
-        let size = probe_view::picture_size(ui, LARGE_SIDE);
-        let answer = cells::show(ui, shown.id("attention image"), &image, size, "Probe image: choose the patch that looks");
-        if let Some(values) = looks(maps, model.view.image, model.view.layer, model.view.head, model.patch()) {
-            let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
-            probe_view::overlay(ui, shown.id("attention overlay"), &image, &map, answer.rect);
-            cells::legend(ui, "0", &short(greatest(&values)), theme::sequential);
-        }
-        probe_view::choose_patch(ui, model, &answer, maps.grid);
         ui.horizontal(|ui| {
             if sign::pill(ui, "class token", model.view.patch.is_none()).clicked() {
                 model.view.patch = None;
@@ -82,7 +74,17 @@ fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
             if sign::pill(ui, "mean of heads", model.view.head.is_none()).clicked() {
                 model.view.head = None;
             }
+            ui.label(RichText::new("or hover a patch").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         });
+        let image = probe_view::picture(maps, model.view.image);
+        let size = probe_view::picture_size(ui, LARGE_SIDE);
+        let answer = cells::show(ui, shown.id("attention image"), &image, size, "Probe image: choose the patch that looks");
+        if let Some(values) = looks(maps, model.view.image, model.view.layer, model.view.head, model.patch()) {
+            let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::veil);
+            probe_view::overlay(ui, shown.id("attention overlay"), &image, &map, answer.rect);
+            cells::legend(ui, "0", &short(greatest(&values)), theme::sequential);
+        }
+        probe_view::choose_patch(ui, model, &answer, maps.grid);
     });
 }
 
@@ -127,7 +129,7 @@ fn rollout(ui: &mut Ui, model: &Model, shown: &Shown) {
     card::show(ui, "Rollout from the class token", |ui| {
         let Some(values) = maps.attention.rollout.at(&[model.view.image]) else { return };
         let low = f64::from(values.iter().copied().fold(f32::INFINITY, f32::min));
-        let map = probe_view::map_cells(values, low, greatest(values), theme::sequential);
+        let map = probe_view::map_cells(values, low, greatest(values), theme::veil);
         let image = probe_view::picture(maps, model.view.image);
         let size = probe_view::picture_size(ui, 180.0);
         let answer = cells::show(ui, shown.id("rollout image"), &image, size, "Attention rollout over the image");
@@ -145,15 +147,8 @@ fn by_head(ui: &mut Ui, title: &str, id: &'static str, numbers: &Array) {
     let palette = theme::palette(ui);
     let [num_layers, num_heads] = numbers.shape[..] else { return };
     card::show(ui, title, |ui| {
-        let plot = Plot::new(id)
-            .height(180.0)
-            .show_background(false)
-            .allow_scroll(false)
-            .grid_color(palette.line)
-            .include_y(0.0)
-            .include_x(-0.4)
-            .include_x(num_layers as f64 - 0.6)
-            .y_axis_min_width(30.0)
+        let plot = Plot::new(id).height(180.0).include_y(0.0).include_x(-0.4).include_x(num_layers as f64 - 0.6);
+        let plot = axes::styled(ui, plot, Axis::default(), Axis::default())
             .x_grid_spacer(move |_| (0..num_layers).map(|layer| egui_plot::GridMark { value: layer as f64, step_size: 1.0 }).collect())
             .x_axis_formatter(|mark, _| format!("{}", mark.value.round()));
         let answer = plot.show(ui, |plot| {

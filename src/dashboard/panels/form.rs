@@ -7,9 +7,9 @@ use crate::dashboard::form::{FIELDS, Field, Form};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::panels::train;
 use crate::dashboard::theme;
-use crate::dashboard::words;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::{card, sign};
+use crate::dashboard::words;
 use crate::run::number::short;
 use crate::run::report::grouped;
 

@@ -9,8 +9,8 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
-use crate::dashboard::words;
 use crate::dashboard::widgets::{card, feed, field, sign};
+use crate::dashboard::words;
 use crate::run::number::short;
 use crate::run::report::grouped;
 

@@ -9,10 +9,10 @@ use crate::dashboard::host::{Order, RunKey, Start};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
-use crate::dashboard::words;
 use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Dot, Trace};
 use crate::dashboard::widgets::{card, feed, group_strip, sign};
+use crate::dashboard::words;
 use crate::run::command::Command;
 use crate::run::number::short;
 use crate::run::report::grouped;
@@ -196,6 +196,7 @@ pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Met
         level: None,
         step: model.view.step,
         steps: None,
+        corners: Vec::new(),
     };
     let level = model.lead().filter(|_| metric == Metric::Loss).and_then(|run| run.state.standing.chance_loss());
     let spec = ChartSpec { level: level.map(|level| (level, "chance, ln K")), ..spec };

@@ -12,10 +12,10 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::panels::train;
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
-use crate::dashboard::words;
-use crate::dashboard::view::Screen;
+use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
 use crate::dashboard::widgets::{card, feed, sign, state};
+use crate::dashboard::words;
 use crate::run::number::short;
 
 /// Height of a chart.
@@ -170,6 +170,7 @@ fn half(ui: &mut Ui, model: &mut Model, key: &RunKey, side: usize) {
                 level: (metric == Metric::Loss).then(|| run.state.standing.chance_loss()).flatten().map(|level| (level, "chance, ln K")),
                 step: model.view.step,
                 steps: None,
+                corners: corners(model, metric),
             };
             let answer = chart::show(ui, &spec, &traces, &|_| Vec::new());
             actions.extend(answer.clicked_step.map(|step| Action::Seek(Some(step))));
@@ -179,6 +180,18 @@ fn half(ui: &mut Ui, model: &mut Model, key: &RunKey, side: usize) {
         actions.extend(feed::show(ui, run, 150.0).map(|step| Action::Seek(Some(step))));
     });
     actions.into_iter().for_each(|action| model.ask(action));
+}
+
+/// What both charts of a metric show at least: all steps of both runs, also those planned, and all numbers.
+fn corners(model: &Model, metric: Metric) -> Vec<[f64; 2]> {
+    let axis = model.view.x_axis;
+    let of = |run: &&Run| {
+        let extent = run.curve(metric).raw.extent(0..run.num_points());
+        let planned = if run.is_running() && axis != XAxis::Wall { run.state.standing.started.total_steps } else { run.last_step() };
+        let x = run.x_of_step(axis, planned);
+        (!extent.is_empty()).then(|| [[run.x_at(axis, 0), f64::from(extent.low)], [x, f64::from(extent.high)]])
+    };
+    model.view.runs.iter().take(2).filter_map(|key| model.runs.get(key)).collect::<Vec<_>>().iter().filter_map(of).flatten().collect()
 }
 
 fn numbers(ui: &mut Ui, run: &Run, step: u64) {

@@ -20,5 +20,7 @@ pub mod probe_view;
 pub mod sampled;
 /// Verdicts and the signs on buttons, drawn.
 pub mod sign;
+/// Small drawings of the screens.
+pub mod sketch;
 /// What a panel shows when it has nothing to show.
 pub mod state;

@@ -139,11 +139,10 @@ pub fn choose_patch(ui: &Ui, model: &mut Model, answer: &Response, grid: usize) 
     }
 }
 
-/// A picture of the image with a map of the patches laid over it.
+/// A picture of the image with a map of the patches, in see-through colours, laid over it.
 pub fn overlay(ui: &Ui, id: Id, image: &Cells, map: &Cells, rect: Rect) {
     cells::paint(ui, id.with("image"), image, rect);
-    let seen = Cells { width: map.width, height: map.height, colors: map.colors.iter().map(|color| color.gamma_multiply(0.72)).collect() };
-    cells::paint(ui, id.with("map"), &seen, rect);
+    cells::paint(ui, id.with("map"), map, rect);
 }
 
 /// Space for a picture, as large as fits, at most `side`.

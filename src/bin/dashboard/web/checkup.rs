@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use vitrine::data::loader::Loader;
 use vitrine::dashboard::host::{Checkup, KernelFinding, Notice};
 use vitrine::data;
+use vitrine::data::loader::Loader;
 use vitrine::error::Result;
 use vitrine::gpu::Gpu;
 use vitrine::graph::launch::Tier;

@@ -74,7 +74,9 @@ pub async fn keep(worker: Rc<Worker>) {
                 if !std::mem::replace(&mut has_complained, true) {
                     let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default();
                     let why = if name == "QuotaExceededError" { "its space for this site is full".to_string() } else { name };
-                    worker.say(&format!("this browser cannot keep the runs ({why}); training goes on, but save what you need before you leave"));
+                    worker.say(&format!(
+                        "this browser cannot keep the runs ({why}); training goes on, but save what you need before you leave"
+                    ));
                 }
             }
         }

@@ -67,7 +67,11 @@ impl Shelf {
                 troubles.extend(listing.unreadable.iter().map(ToString::to_string));
                 for header in listing.runs {
                     let config = files::read(&header.path.join("config.toml")).unwrap_or_default();
-                    let origin = if worker.trainings.borrow().contains_key(&RunKey(header.meta.id.clone())) { Origin::Trained } else { Origin::Kept };
+                    let origin = if worker.trainings.borrow().contains_key(&RunKey(header.meta.id.clone())) {
+                        Origin::Trained
+                    } else {
+                        Origin::Kept
+                    };
                     heads.push(head_of(header, String::from_utf8_lossy(&config).into_owned(), origin));
                 }
             }
@@ -203,7 +207,8 @@ async fn fetched(worker: &Worker, id: &str) -> Result<RunFiles> {
     let mut run = RunFiles::default();
     for name in ["run.json", "config.toml", "metrics.jsonl", "events.jsonl"] {
         let bytes = worker.fetch(&format!("{RUNS_HERE}/{id}/{name}"), 0).await;
-        let bytes = bytes.ok_or_else(|| Error::file(Path::new(id), format!("its {name} cannot be fetched"), "is the server still running?"))?;
+        let bytes =
+            bytes.ok_or_else(|| Error::file(Path::new(id), format!("its {name} cannot be fetched"), "is the server still running?"))?;
         run.by_name.insert(name.to_string(), bytes);
     }
     Ok(run)

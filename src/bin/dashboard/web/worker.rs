@@ -161,7 +161,8 @@ impl Worker {
             Ask::Import(name) => Shelf::import(&self, &name, bytes)?,
             Ask::ImportFrom(url) => {
                 let bytes = self.fetch(&url, 0).await;
-                let bytes = bytes.ok_or_else(|| Error::file(Path::new(&url), "it cannot be fetched", "its server must allow other sites to"))?;
+                let bytes =
+                    bytes.ok_or_else(|| Error::file(Path::new(&url), "it cannot be fetched", "its server must allow other sites to"))?;
                 Shelf::import(&self, &url, bytes)?;
             }
             Ask::ExportRun(key) => {
