@@ -78,13 +78,20 @@ impl Dashboard {
         top_bar::show(ui, model, is_narrow);
         timeline::show(ui, model);
         run_list::show(ui, model, is_narrow);
-        let margin = if is_narrow { Margin::same(10) } else { Margin::symmetric(20, 16) };
+        // The margin at the right is within what scrolls: the scroll bar stands on it.
+        let (margin, right) = if is_narrow {
+            (Margin { right: 0, ..Margin::same(10) }, 10)
+        } else {
+            (Margin { left: 20, right: 0, top: 16, bottom: 16 }, 20)
+        };
         let frame = Frame::new().fill(theme::palette(ui).ground).inner_margin(margin);
         CentralPanel::default().frame(frame).show(ui, |ui| {
             let screen = model.view.screen;
             ScrollArea::vertical().id_salt(screen.slug()).auto_shrink([false, false]).show(ui, |ui| {
-                panels::show(ui, model);
-                ui.add_space(theme::GAP_L);
+                Frame::new().inner_margin(Margin { right, ..Margin::ZERO }).show(ui, |ui| {
+                    panels::show(ui, model);
+                    ui.add_space(theme::GAP_L);
+                });
             });
         });
         palette::show(ui, model);
@@ -128,7 +135,7 @@ impl Dashboard {
             }
             Notice::Events(key, events) => {
                 if let Some(run) = model.runs.get_mut(&key) {
-                    events.iter().for_each(|event| run.apply(event));
+                    run.extend(&events);
                 }
             }
             Notice::Closed(key) => {

@@ -193,7 +193,14 @@ fn lane_of(
     for probe in &run.state.probes {
         painter.vline(axis.x(probe.step), middle - 4.0..=middle + 4.0, Stroke::new(1.0, palette.run(slot).gamma_multiply(0.8)));
     }
-    for event in &run.notes {
+    // What matters most is drawn last, over what lies near it.
+    let mut notes: Vec<&Event> = run.notes.iter().collect();
+    notes.sort_by_key(|event| match event.level() {
+        Level::Info => 0,
+        Level::Warn => 1,
+        Level::Fatal => 2,
+    });
+    for event in notes {
         let at = pos2(axis.x(event.step()), middle);
         let (shape, radius) = match event {
             Event::Alarm(alarm) if alarm.level == Level::Fatal => (Verdict::Crashed, 5.5),

@@ -15,7 +15,7 @@ use crate::run::probe::{Array, Maps};
 
 /// Side of the large picture, points.
 const LARGE_SIDE: f32 = 340.0;
-/// Side of a thumbnail, points.
+/// Side of a thumbnail at least, points; at most twice that.
 const THUMB_SIDE: f32 = 52.0;
 
 /// Shows the screen.
@@ -92,7 +92,9 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let maps = shown.maps();
     let [_, num_layers, num_heads, ..] = maps.attention.weights.shape[..] else { return };
     card::show(ui, "Block × head", |ui| {
-        egui::ScrollArea::both().id_salt("heads").max_height(LARGE_SIDE + 120.0).show(ui, |ui| {
+        egui::ScrollArea::both().id_salt("heads").max_height(LARGE_SIDE + 140.0).show(ui, |ui| {
+            let room = [(ui.available_width() - 64.0) / num_heads as f32, (LARGE_SIDE + 80.0) / num_layers as f32];
+            let side = (room[0].min(room[1]) - 6.0).clamp(THUMB_SIDE, 2.0 * THUMB_SIDE).floor();
             egui::Grid::new("heads").spacing([6.0, 6.0]).show(ui, |ui| {
                 ui.label("");
                 for head in 0..num_heads {
@@ -102,7 +104,7 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
                 for layer in 0..num_layers {
                     ui.label(RichText::new(format!("block {layer}")).size(theme::SIZE_SMALL));
                     for head in 0..num_heads {
-                        thumbnail(ui, model, shown, layer, head);
+                        thumbnail(ui, model, shown, (layer, head), side);
                     }
                     ui.end_row();
                 }
@@ -111,10 +113,10 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     });
 }
 
-fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, layer: usize, head: usize) {
+fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, (layer, head): (usize, usize), side: f32) {
     let Some(values) = looks(shown.maps(), model.view.image, layer, Some(head), model.patch()) else { return };
     let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
-    let answer = cells::show(ui, shown.id((layer, head)), &map, Vec2::splat(THUMB_SIDE), &format!("Block {layer}, head {head}"));
+    let answer = cells::show(ui, shown.id((layer, head)), &map, Vec2::splat(side), &format!("Block {layer}, head {head}"));
     if model.view.layer == layer && model.view.head.is_none_or(|chosen| chosen == head) {
         cells::outline(ui, answer.rect, 1, 1, (0, 0));
     }

@@ -13,7 +13,7 @@ use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
-use crate::dashboard::widgets::{card, group_strip, sign, state};
+use crate::dashboard::widgets::{card, group_strip, sign};
 use crate::dashboard::words;
 use crate::run::alarm::Alarm;
 use crate::run::number::short;
@@ -31,8 +31,9 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     let Some(key) = model.selected().into_iter().find(crashed).or(model.lead()).map(|run| run.head.key.clone()) else { return };
     let Some(run) = model.runs.get(&key) else { return };
     let Some(alarm) = cause(run).cloned() else {
-        let hint = format!("{} is {} so far; this screen opens when a run has an alarm", run.name(), run.verdict().name());
-        state::empty(ui, "Nothing has crashed", &hint);
+        let hint = format!("{} is {} so far; this screen is about runs with an alarm", run.name(), run.verdict().name());
+        let runs = super::newest(model, 4, |head| head.meta.crash.is_some());
+        super::offer(ui, model, "Nothing has crashed", &hint, runs);
         return;
     };
     finding(ui, model, &key, &alarm);
@@ -222,13 +223,13 @@ fn remedies(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
                 Some(steps) if start != Start::Fresh => format!("from {steps} steps before the crash"),
                 _ => "from the beginning".to_string(),
             };
-            ui.horizontal_wrapped(|ui| {
-                if ui.add_enabled(model.abilities.can_train, egui::Button::new(remedy.title)).clicked() {
-                    let name = format!("{} {}", run.name(), remedy.title.to_lowercase());
-                    actions.push((Order { name, experiment: remedy.experiment.clone(), start }, key.clone()));
-                }
-                ui.label(RichText::new(format!("{}, {place}", remedy.detail)).color(palette.muted));
-            });
+            if ui.add_enabled(model.abilities.can_train, egui::Button::new(remedy.title)).clicked() {
+                let name = format!("{} {}", run.name(), remedy.title.to_lowercase());
+                actions.push((Order { name, experiment: remedy.experiment.clone(), start }, key.clone()));
+            }
+            let words = format!("{}, {place}", remedy.detail);
+            ui.add(egui::Label::new(RichText::new(words).size(theme::SIZE_SMALL).color(palette.muted)).wrap());
+            ui.add_space(theme::GAP_XS);
         }
         if !model.abilities.can_train {
             ui.label(RichText::new("This page cannot train; see Doctor").color(palette.warn));

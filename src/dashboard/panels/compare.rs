@@ -12,7 +12,7 @@ use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::sampled::{self, Group};
-use crate::dashboard::widgets::{card, sign, state};
+use crate::dashboard::widgets::{card, sign};
 
 /// Height of the overlay.
 const HEIGHT: f32 = 320.0;
@@ -21,7 +21,8 @@ const HEIGHT: f32 = 320.0;
 pub fn show(ui: &mut Ui, model: &mut Model) {
     card::heading(ui, Screen::Compare.title(), Screen::Compare.purpose());
     if model.view.runs.is_empty() {
-        state::empty(ui, "No runs selected", "Select two or more in the list; their curves and configs appear here");
+        let runs = super::newest(model, 4, |_| true);
+        super::offer(ui, model, "No runs selected", "Select two or more in the list; their curves and configs appear here", runs);
         return;
     }
     if model.selected().is_empty() && !super::needs_run(ui, model, "") {
@@ -58,6 +59,7 @@ fn choices(ui: &mut Ui, model: &mut Model) {
         {
             model.view.is_grouped = !model.view.is_grouped;
         }
+        card::keep_together(ui, 220.0);
         let label = ui.label(RichText::new("baseline").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         let shown =
             model.view.baseline.as_ref().and_then(|key| model.runs.head(key)).map_or("none", |head| head.meta.name.as_str()).to_string();

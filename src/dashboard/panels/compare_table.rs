@@ -68,6 +68,8 @@ impl TableDelegate for Rows<'_> {
         let text = row.cells.get(cell.col_nr).map_or("", String::as_str);
         egui::Frame::new().inner_margin(Margin::symmetric(6, 2)).show(ui, |ui| {
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.spacing_mut().interact_size.y = 18.0;
+                ui.spacing_mut().button_padding = egui::Vec2::ZERO;
                 if cell.col_nr == 0 {
                     sign::run_line(ui, row.runs.first().map_or(0, |key| self.model.runs.slot(key)));
                     sign::verdict(ui, row.verdict);

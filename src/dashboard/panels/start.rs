@@ -15,7 +15,9 @@ const CARD_HEIGHT: f32 = 258.0;
 /// Height of the button that begins.
 const BUTTON_HEIGHT: f32 = 32.0;
 /// Height of the small cards.
-const TILE_HEIGHT: f32 = 66.0;
+const TILE_HEIGHT: f32 = 70.0;
+/// Their width at least: four in a row on a usual screen.
+const TILE_WIDTH: f32 = 215.0;
 /// The screens that have one.
 const TILES: [Screen; 8] =
     [Screen::Autopsy, Screen::Tokens, Screen::Stem, Screen::Attention, Screen::Compare, Screen::CrashMap, Screen::Report, Screen::Doctor];
@@ -43,7 +45,7 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     ui.add_space(theme::GAP_L);
     ui.label(RichText::new("Look closer").font(theme::title_font(theme::SIZE_TITLE)));
     ui.add_space(theme::GAP_XS);
-    card::columns(ui, TILES.len(), 190.0, |ui, ix| tile(ui, model, TILES[ix]));
+    card::columns(ui, TILES.len(), TILE_WIDTH, |ui, ix| tile(ui, model, TILES[ix]));
 }
 
 /// A screen as a card to click: its sign, name and purpose.
@@ -71,16 +73,16 @@ fn tile(ui: &mut Ui, model: &mut Model, screen: Screen) {
 
 fn tall(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
     card::show(ui, title, |ui| {
-        ui.set_min_height(CARD_HEIGHT);
         contents(ui);
+        ui.set_min_height(CARD_HEIGHT);
     });
 }
 
 /// The button of a card, at its foot.
 fn main_button(ui: &mut Ui, text: &str, is_possible: bool) -> bool {
     let palette = theme::palette(ui);
-    // The title's line is part of what has been used.
-    ui.add_space((CARD_HEIGHT - ui.min_rect().height() - BUTTON_HEIGHT).max(0.0));
+    let used = ui.cursor().top() - ui.max_rect().top();
+    ui.add_space((CARD_HEIGHT - used - BUTTON_HEIGHT).max(theme::GAP_XS));
     let label = RichText::new(text).font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);
     ui.add_enabled(is_possible, egui::Button::new(label).fill(palette.accent).min_size(vec2(0.0, BUTTON_HEIGHT))).clicked()
 }

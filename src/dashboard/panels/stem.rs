@@ -274,7 +274,7 @@ fn bounds(ui: &mut Ui, model: &Model, shown: &Shown) {
     card::show(ui, "Theorem 2: similarity of the tokens and its bound", |ui| {
         egui::ScrollArea::horizontal().id_salt("bounds").show(ui, |ui| {
             egui::Grid::new("bounds").striped(true).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
-                for title in ["stage", "μ", "σ", "‖B‖ₒₚ", "least row", "similarity", "bound"] {
+                for title in ["stage", "μ", "σ", "operator norm", "least row", "similarity", "bound"] {
                     ui.label(RichText::new(title).color(palette.muted));
                 }
                 ui.end_row();

@@ -172,9 +172,7 @@ pub fn switches(ui: &mut Ui, model: &mut Model) {
             model.view.is_log_y = !model.view.is_log_y;
         }
         ui.add_space(theme::GAP_S);
-        if ui.available_size_before_wrap().x < SMOOTHING_WIDTH {
-            ui.end_row();
-        }
+        card::keep_together(ui, SMOOTHING_WIDTH);
         let label = ui.label(RichText::new("smoothing").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         ui.spacing_mut().slider_width = 90.0;
         let slider = Slider::new(&mut model.view.smoothing, 0.0..=0.99).fixed_decimals(2);

@@ -87,7 +87,8 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     ui.add_space(theme::GAP_M);
     let keys: Vec<RunKey> = model.view.runs.iter().take(2).cloned().collect();
     if keys.len() < 2 {
-        state::empty(ui, "No twin yet", "Start one above, or select two runs in the list to see them mirrored");
+        let runs = super::newest(model, 2, |_| true);
+        super::offer(ui, model, "No twin yet", "Start one above, or select two runs in the list to see them mirrored", runs);
         return;
     }
     train::switches(ui, model);
@@ -98,11 +99,19 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
 fn setting(ui: &mut Ui, model: &mut Model) {
     let palette = theme::palette(ui);
     let mut is_started = false;
-    card::show(ui, "Setting", |ui| {
+    let orders = model.twin.orders();
+    let is_possible = orders.is_ok() && model.abilities.can_train;
+    let start = |ui: &mut Ui| {
+        let label = RichText::new("Start both").font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);
+        is_started = ui.add_enabled(is_possible, egui::Button::new(label).fill(palette.accent)).clicked();
+    };
+    card::show_with(ui, "Setting", start, |ui| {
         ui.horizontal_wrapped(|ui| {
+            ui.set_row_height(ui.spacing().interact_size.y);
             for side in 0..2 {
+                card::keep_together(ui, 240.0);
                 let label = ui.label(["Stem A", "Stem B"][side]);
-                let combo = ComboBox::from_id_salt(("stem", side)).selected_text(model.twin.stems[side].clone()).width(190.0);
+                let combo = ComboBox::from_id_salt(("stem", side)).selected_text(model.twin.stems[side].clone()).width(180.0);
                 let answer = combo.show_ui(ui, |ui| {
                     for stem in STEMS {
                         ui.selectable_value(&mut model.twin.stems[side], (*stem).to_string(), *stem);
@@ -111,19 +120,16 @@ fn setting(ui: &mut Ui, model: &mut Model) {
                 answer.response.labelled_by(label.id);
             }
             for (key, name) in [("optim.lr", "Learning rate"), ("schedule.warmup_epochs", "Warm-up epochs"), ("train.seed", "Seed")] {
+                card::keep_together(ui, 160.0);
                 let label = ui.label(name);
                 if let Some(text) = model.twin.texts.get_mut(key) {
                     ui.add(TextEdit::singleline(text).desired_width(56.0)).labelled_by(label.id);
                 }
             }
-            let orders = model.twin.orders();
-            let label = RichText::new("Start both").color(palette.on_accent);
-            let button = egui::Button::new(label).fill(palette.accent);
-            is_started = ui.add_enabled(orders.is_ok() && model.abilities.can_train, button).clicked();
-            if let Err(error) = orders {
-                ui.label(RichText::new(error).color(palette.bad));
-            }
         });
+        if let Err(error) = orders {
+            ui.label(RichText::new(error).color(palette.bad));
+        }
         let note = "Both begin from the same seed and see the same batches; learning rate 8e-3 after 100 warm-up steps is bold on purpose.";
         ui.label(RichText::new(note).size(theme::SIZE_SMALL).color(palette.muted));
     });
@@ -216,7 +222,7 @@ fn verdict(ui: &mut Ui, model: &Model, keys: &[RunKey]) {
     let [a, b] = runs[..] else { return };
     let say = |run: &Run| {
         let ending = match run.state.standing.crash {
-            Some(crash) => format!("went {}", words::crash(crash)),
+            Some(crash) => format!("crashed at step {} ({})", crash.step, words::alarm(crash.kind)),
             None => format!("is {} at step {}", run.verdict().name(), run.last_step()),
         };
         format!("{} {ending}", super::stem_of(run))

@@ -56,6 +56,13 @@ impl Axis {
             let step = round_step(if self.is_whole { width.max(1.0) } else { width });
             return ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|ix| mark(ix as f64 * step)).collect();
         }
+        if high - low < 1.0 {
+            // Within a decade, round numbers are easier to read than its parts.
+            let (least, greatest) = (self.back(low), self.back(high));
+            let step = round_step((greatest - least) * width / (high - low));
+            let numbers = ((least / step).ceil() as i64..=(greatest / step).floor() as i64).map(|ix| ix as f64 * step);
+            return numbers.filter(|number| *number > 0.0).map(|number| mark(number.log10())).collect();
+        }
         let every = width.ceil().max(1.0) as i64;
         let factors: &[f64] = if width < 0.3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let decades = (low.floor() as i64..=high.ceil() as i64).filter(|decade| decade % every == 0);

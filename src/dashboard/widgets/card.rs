@@ -61,6 +61,14 @@ pub fn figure(ui: &mut Ui, value: &str, name: &str) {
     ui.painter().galley(below, words, palette.muted);
 }
 
+/// In a row that breaks: begins a new row if less than `width` is left in this one.
+pub fn keep_together(ui: &mut Ui, width: f32) {
+    if ui.available_size_before_wrap().x < width {
+        ui.end_row();
+        ui.set_row_height(ui.spacing().interact_size.y);
+    }
+}
+
 /// Width of each of `count` things side by side; none where the screen is too narrow for them.
 pub fn column_width(ui: &Ui, count: usize, least_width: f32) -> Option<f32> {
     let gaps = theme::GAP_M * (count as f32 - 1.0);

@@ -129,7 +129,8 @@ pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run)
 fn plot<'a>(ui: &Ui, spec: &ChartSpec, scale: Scale, link: Id, traces: &[Trace]) -> Plot<'a> {
     let (metric, x_axis) = (spec.metric, spec.x_axis);
     let is_whole = matches!(x_axis, XAxis::Step | XAxis::Images);
-    let has_strip = traces.iter().any(|trace| !shown_broken(trace.run, metric).is_empty());
+    // Charts side by side keep the same room, whichever of them has marks.
+    let has_strip = !spec.corners.is_empty() || traces.iter().any(|trace| !shown_broken(trace.run, metric).is_empty());
     // Room for the strip below the lowest number.
     let share = if has_strip { (STRIP_HEIGHT + 4.0) / (spec.height - 20.0).max(60.0) } else { 0.05 };
     let plot = Plot::new(spec.id)

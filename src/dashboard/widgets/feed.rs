@@ -27,6 +27,8 @@ pub fn show(ui: &mut Ui, run: &Run, max_height: f32) -> Option<u64> {
 fn row(ui: &mut Ui, event: &Event) -> Option<u64> {
     let palette = theme::palette(ui);
     let answer = ui.horizontal_top(|ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
+        ui.spacing_mut().button_padding.y = 1.0;
         let step = RichText::new(event.step().to_string()).monospace().color(palette.muted);
         let is_clicked =
             ui.add(egui::Button::new(step).frame(false).min_size(egui::vec2(52.0, 0.0))).on_hover_text("Move the playhead here").clicked();

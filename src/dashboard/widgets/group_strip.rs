@@ -77,7 +77,10 @@ pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u6
     ui.horizontal(|ui| {
         ui.add_space(96.0);
         cells::legend(ui, "median", "× 100", theme::sequential);
-        ui.label(RichText::new("not finite").size(theme::SIZE_SMALL).color(palette.bad));
+        ui.add_space(theme::GAP_S);
+        let (swatch, _) = ui.allocate_exact_size(vec2(10.0, 8.0), egui::Sense::hover());
+        ui.painter().rect_filled(swatch, 1.0, palette.bad);
+        ui.label(RichText::new("not finite").size(theme::SIZE_SMALL));
     });
     clicked
 }

@@ -80,9 +80,9 @@ impl Pen<'_> {
     }
 
     fn stages(&self) {
-        for (ix, side) in [1.0, 0.72, 0.46].into_iter().enumerate() {
-            let centre = self.at(0.17 + 0.33 * ix as f32, 0.5);
-            let square = Rect::from_center_size(centre, egui::Vec2::splat(side * self.rect.height() * 0.72));
+        let height = self.rect.height();
+        for (ix, (x, side)) in [(0.22, 0.62), (0.62, 0.42), (0.9, 0.26)].into_iter().enumerate() {
+            let square = Rect::from_center_size(self.at(x, 0.5), egui::Vec2::splat(side * height));
             self.painter.rect_filled(square, 2.0, theme::sequential(0.25 + 0.3 * ix as f64));
         }
     }
