@@ -27,6 +27,8 @@ pub mod import;
 pub mod model;
 /// The screens.
 pub mod panels;
+/// Configs, parsed once.
+pub mod parsed;
 /// The runs the screens know.
 pub mod runs;
 /// Numbers over steps at every level of detail.

@@ -59,29 +59,25 @@ const LIGHT: (egui::Theme, &str) = (egui::Theme::Light, "light");
 const WIDE: ([f32; 2], &str) = ([1280.0, 860.0], "wide");
 const NARROW: ([f32; 2], &str) = ([420.0, 860.0], "narrow");
 
+/// What is drawn of a screen: kind of run, theme, size. Every kind and whole screens only where
+/// `DASHBOARD_PICTURES=all` asks for them: those who work on the look do.
+fn pictures() -> Vec<(&'static str, (egui::Theme, &'static str), ([f32; 2], &'static str))> {
+    if std::env::var_os("DASHBOARD_PICTURES").is_none() {
+        return vec![("long", DARK, WIDE), ("long", LIGHT, NARROW)];
+    }
+    let tall = ([1280.0, 1700.0], "tall");
+    let of_kind = |kind| [(kind, DARK, tall), (kind, LIGHT, tall)];
+    let mut all: Vec<_> = ["empty", "short", "crashed", "long"].into_iter().flat_map(of_kind).collect();
+    all.extend([("long", DARK, WIDE), ("long", LIGHT, NARROW), ("long", DARK, ([420.0, 2600.0], "tall-narrow"))]);
+    all
+}
+
 #[test]
 fn every_screen_is_drawn_in_both_themes() {
     for screen in Screen::ALL {
-        for (theme, size) in [(DARK, WIDE), (LIGHT, NARROW)] {
-            if !is_drawn(screen, "long", theme, size) {
+        for (kind, theme, size) in pictures() {
+            if !is_drawn(screen, kind, theme, size) {
                 return;
-            }
-        }
-    }
-}
-
-/// Every picture there is, and whole screens: for those who work on the look.
-#[test]
-#[ignore = "a minute of pictures; run it with --ignored and look at target/dashboard-pictures"]
-fn every_screen_is_drawn_for_every_kind_of_run() {
-    let tall = ([1280.0, 1700.0], "tall");
-    let tall_narrow = ([420.0, 2600.0], "tall-narrow");
-    for screen in Screen::ALL {
-        for kind in ["empty", "short", "crashed", "long"] {
-            for (theme, size) in [(DARK, tall), (LIGHT, tall), (DARK, tall_narrow)] {
-                if (kind == "long" || size != tall_narrow) && !is_drawn(screen, kind, theme, size) {
-                    return;
-                }
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use egui::{Frame, Margin, Panel, RichText, ScrollArea, TextEdit, Ui};
 
-use crate::config::Experiment;
 use crate::dashboard::host::{Origin, RunHead};
 use crate::dashboard::model::{Action, Model};
+use crate::dashboard::parsed;
 use crate::dashboard::theme;
 use crate::dashboard::widgets::{field, sign, state};
 use crate::dashboard::words;
@@ -90,7 +90,7 @@ fn tags(ui: &mut Ui, model: &mut Model, heads: &[RunHead]) {
 pub fn tags_of(head: &RunHead) -> Vec<String> {
     let mut tags = head.tags.clone();
     tags.extend([head.meta.verdict.name().to_string(), head.meta.data.kind.clone()]);
-    if let Ok(experiment) = toml::from_str::<Experiment>(&head.config_toml) {
+    if let Some(experiment) = &parsed::config(&head.config_toml).experiment {
         tags.push(if experiment.model.stem.contains("Conv") { "conv-stem" } else { "patchify" }.to_string());
         if experiment.optim.sam_rho > 0.0 {
             tags.push("sam".to_string());
@@ -125,10 +125,11 @@ fn row(ui: &mut Ui, model: &mut Model, head: &RunHead) {
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
                 ui.horizontal(|ui| {
-                    ui.add(egui::Label::new(RichText::new(&head.meta.name).color(palette.text)).truncate());
+                    // The line first: what is cut is the name.
                     if is_selected {
                         sign::run_line(ui, model.runs.slot(&head.key));
                     }
+                    ui.add(egui::Label::new(RichText::new(&head.meta.name).color(palette.text)).truncate());
                 });
                 ui.add(egui::Label::new(RichText::new(second_line(head)).size(theme::SIZE_SMALL).color(palette.muted)).truncate());
             });

@@ -124,6 +124,7 @@ fn cascade_card(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
     card::show(ui, "What gave way first", |ui| {
         let Some(run) = model.runs.get(key) else { return };
         let cascade = cascade_of(ui, run, alarm);
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("cascade").num_columns(2).spacing([theme::GAP_M, 6.0]).show(ui, |ui| {
             for stage in &cascade.stages {
                 let when = if stage.steps_before == 0 { "t₀".to_string() } else { format!("t−{}", stage.steps_before) };

@@ -8,6 +8,7 @@ use crate::dashboard::compare::{self, groups_by_all_but_seed};
 use crate::dashboard::export;
 use crate::dashboard::host::{RunHead, Saved};
 use crate::dashboard::model::{Action, Model};
+use crate::dashboard::parsed;
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
@@ -173,8 +174,8 @@ fn difference(ui: &mut Ui, model: &Model) {
                 for key in &keys {
                     ui.label(RichText::new(key).monospace().color(palette.muted));
                     for head in &heads {
-                        let values = compare::config_values(&head.config_toml);
-                        ui.label(RichText::new(values.get(key).map_or("–", String::as_str)).monospace());
+                        let parsed = parsed::config(&head.config_toml);
+                        ui.label(RichText::new(parsed.values.get(key).map_or("–", String::as_str)).monospace());
                     }
                     ui.end_row();
                 }

@@ -51,6 +51,7 @@ fn findings(ui: &mut Ui, checkup: &Checkup) {
 
 fn facts(ui: &mut Ui, checkup: &Checkup) {
     card::show(ui, "Adapter and limits", |ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("facts").num_columns(2).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
             for (name, value) in &checkup.facts {
                 ui.label(RichText::new(name).color(theme::palette(ui).muted));
@@ -68,6 +69,7 @@ fn timings(ui: &mut Ui, checkup: &Checkup) {
         if checkup.op_millis.is_empty() {
             ui.label(RichText::new("Not measured here").color(palette.muted));
         }
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("timings").num_columns(3).spacing([theme::GAP_M, 4.0]).show(ui, |ui| {
             for (name, millis) in &checkup.op_millis {
                 ui.label(name);

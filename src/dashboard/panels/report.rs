@@ -23,7 +23,7 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     let Some(key) = model.lead().map(|run| run.head.key.clone()) else { return };
     head(ui, model, &key);
     ui.add_space(theme::GAP_M);
-    train::metric_card(ui, model, "report loss", Metric::Loss, 220.0);
+    train::metric_card_of(ui, model, std::slice::from_ref(&key), ("report loss", Metric::Loss, 220.0));
     ui.add_space(theme::GAP_M);
     let mut clicked = None;
     card::columns(ui, 2, 340.0, |ui, ix| {
@@ -112,6 +112,7 @@ fn environment(ui: &mut Ui, run: &Run) {
         let mut rows = vec![("device".to_string(), run.state.standing.started.device.clone()), ("seed".to_string(), meta.seed.to_string())];
         rows.push(("data".to_string(), format!("{}, hash {}", meta.data.kind, meta.data.hash)));
         rows.extend(meta.versions.iter().map(|(name, version)| (name.clone(), version.clone())));
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("environment").num_columns(2).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
             for (name, value) in &rows {
                 ui.label(RichText::new(name).color(palette.muted));

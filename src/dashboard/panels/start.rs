@@ -74,7 +74,9 @@ fn tile(ui: &mut Ui, model: &mut Model, screen: Screen) {
 fn tall(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
     card::show(ui, title, |ui| {
         contents(ui);
-        ui.set_min_height(CARD_HEIGHT);
+        // The height that is left is counted from the next line on.
+        let used = ui.cursor().top() - ui.max_rect().top();
+        ui.set_min_height((CARD_HEIGHT - used).max(0.0));
     });
 }
 

@@ -183,6 +183,12 @@ pub fn switches(ui: &mut Ui, model: &mut Model) {
 
 /// The chart of a metric over the selected runs; moves the playhead on a click.
 pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Metric, height: f32) {
+    let runs = model.view.runs.clone();
+    metric_card_of(ui, model, &runs, (id, metric, height));
+}
+
+/// The same over these runs.
+pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], (id, metric, height): (&'static str, Metric, f32)) {
     let spec = ChartSpec {
         id,
         metric,
@@ -200,7 +206,8 @@ pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Met
     let spec = ChartSpec { level: level.map(|level| (level, "chance, ln K")), ..spec };
     let mut answer = Default::default();
     card::show(ui, metric.title(), |ui| {
-        let traces: Vec<Trace> = model.selected().into_iter().map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
+        let open = runs.iter().filter_map(|key| model.runs.get(key));
+        let traces: Vec<Trace> = open.map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
         answer = chart::show(ui, &spec, &traces, &|run| dots(run, metric));
     });
     if let Some(step) = answer.clicked_step {

@@ -111,7 +111,7 @@ fn setting(ui: &mut Ui, model: &mut Model) {
             for side in 0..2 {
                 card::keep_together(ui, 240.0);
                 let label = ui.label(["Stem A", "Stem B"][side]);
-                let combo = ComboBox::from_id_salt(("stem", side)).selected_text(model.twin.stems[side].clone()).width(180.0);
+                let combo = ComboBox::from_id_salt(("stem", side)).selected_text(model.twin.stems[side].clone()).width(165.0);
                 let answer = combo.show_ui(ui, |ui| {
                     for stem in STEMS {
                         ui.selectable_value(&mut model.twin.stems[side], (*stem).to_string(), *stem);
@@ -119,8 +119,10 @@ fn setting(ui: &mut Ui, model: &mut Model) {
                 });
                 answer.response.labelled_by(label.id);
             }
-            for (key, name) in [("optim.lr", "Learning rate"), ("schedule.warmup_epochs", "Warm-up epochs"), ("train.seed", "Seed")] {
-                card::keep_together(ui, 160.0);
+            let fields =
+                [("optim.lr", "Learning rate", 150.0), ("schedule.warmup_epochs", "Warm-up epochs", 165.0), ("train.seed", "Seed", 95.0)];
+            for (key, name, width) in fields {
+                card::keep_together(ui, width);
                 let label = ui.label(name);
                 if let Some(text) = model.twin.texts.get_mut(key) {
                     ui.add(TextEdit::singleline(text).desired_width(56.0)).labelled_by(label.id);

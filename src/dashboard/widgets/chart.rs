@@ -94,9 +94,11 @@ pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run)
             let curve = trace.run.curve(spec.metric);
             if spec.is_smoothed {
                 pen.raw(plot, &curve.raw, range.clone(), 2 * pixels);
-                pen.bold(plot, &curve.smooth, range, 2 * pixels);
+                pen.bold(plot, &curve.smooth, range, 2 * pixels, theme::dash(trace.slot));
             } else {
-                pen.bold(plot, &curve.raw, range, 2 * pixels);
+                // Numbers that jump from step to step tear a dashed line apart; one run needs no dash.
+                let dash = if traces.len() > 1 { theme::dash(trace.slot) } else { LineStyle::Solid };
+                pen.bold(plot, &curve.raw, range, 2 * pixels, dash);
             }
             pen.dots(plot, &dots(trace.run));
             pen.spikes(plot, spec.metric);
@@ -235,8 +237,7 @@ impl Pen<'_> {
         }
     }
 
-    fn bold(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize) {
-        let dash = theme::dash(self.trace.slot);
+    fn bold(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize, dash: LineStyle) {
         self.line(plot, &series.blocks(range, max_blocks), |line| line.width(2.0).style(dash));
     }
 
