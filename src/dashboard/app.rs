@@ -12,6 +12,7 @@ use super::panels;
 use super::runs::{ProbeState, Run};
 use super::theme;
 use super::view::{Screen, View};
+use super::words;
 
 /// Seconds between two words to those who do not see the screen.
 const ANNOUNCE_SECS: f64 = 2.0;
@@ -77,13 +78,20 @@ impl Dashboard {
         top_bar::show(ui, model, is_narrow);
         timeline::show(ui, model);
         run_list::show(ui, model, is_narrow);
-        let margin = if is_narrow { Margin::same(10) } else { Margin::symmetric(20, 16) };
+        // The margin at the right is within what scrolls: the scroll bar stands on it.
+        let (margin, right) = if is_narrow {
+            (Margin { right: 0, ..Margin::same(10) }, 10)
+        } else {
+            (Margin { left: 20, right: 0, top: 16, bottom: 16 }, 20)
+        };
         let frame = Frame::new().fill(theme::palette(ui).ground).inner_margin(margin);
         CentralPanel::default().frame(frame).show(ui, |ui| {
             let screen = model.view.screen;
             ScrollArea::vertical().id_salt(screen.slug()).auto_shrink([false, false]).show(ui, |ui| {
-                panels::show(ui, model);
-                ui.add_space(theme::GAP_L);
+                Frame::new().inner_margin(Margin { right, ..Margin::ZERO }).show(ui, |ui| {
+                    panels::show(ui, model);
+                    ui.add_space(theme::GAP_L);
+                });
             });
         });
         palette::show(ui, model);
@@ -127,7 +135,7 @@ impl Dashboard {
             }
             Notice::Events(key, events) => {
                 if let Some(run) = model.runs.get_mut(&key) {
-                    events.iter().for_each(|event| run.apply(event));
+                    run.extend(&events);
                 }
             }
             Notice::Closed(key) => {
@@ -228,7 +236,7 @@ pub fn status(model: &Model) -> String {
         let state = if run.is_running() { "running" } else { standing.status.name() };
         text += &format!("; {}: {state}, {}, step {}{loss}", run.name(), standing.verdict.name(), run.last_step());
         if let Some(crash) = standing.crash {
-            text += &format!(", {} at step {}", crash.kind.name().replace('_', " "), crash.step);
+            text += &format!(", {}", words::crash(crash));
         }
     }
     text

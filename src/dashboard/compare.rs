@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::{RunHead, RunKey};
+use super::parsed;
 use crate::run::alarm::Verdict;
 use crate::run::number::short;
 
@@ -26,24 +27,11 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// Keys of the config with their values as text: `section.key` → value.
-pub fn config_values(config_toml: &str) -> BTreeMap<String, String> {
-    let table: toml::Table = config_toml.parse().unwrap_or_default();
-    let mut values = BTreeMap::new();
-    for (section, keys) in &table {
-        for (key, value) in keys.as_table().into_iter().flatten() {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-            values.insert(format!("{section}.{key}"), text);
-        }
-    }
-    values
-}
-
 /// Keys whose values are not the same in all runs, in order.
 pub fn differing_keys(heads: &[&RunHead]) -> Vec<String> {
-    let values: Vec<_> = heads.iter().map(|head| config_values(&head.config_toml)).collect();
-    let keys: BTreeSet<&String> = values.iter().flat_map(BTreeMap::keys).collect();
-    let differs = |key: &&String| values.iter().any(|own| own.get(*key) != values[0].get(*key));
+    let parsed: Vec<_> = heads.iter().map(|head| parsed::config(&head.config_toml)).collect();
+    let keys: BTreeSet<&String> = parsed.iter().flat_map(|own| own.values.keys()).collect();
+    let differs = |key: &&String| parsed.iter().any(|own| own.values.get(*key) != parsed[0].values.get(*key));
     keys.into_iter().filter(differs).cloned().collect()
 }
 
@@ -51,7 +39,7 @@ pub fn differing_keys(heads: &[&RunHead]) -> Vec<String> {
 pub fn groups_by_all_but_seed<'a>(heads: &[&'a RunHead]) -> Vec<Vec<&'a RunHead>> {
     let mut groups: Vec<(BTreeMap<String, String>, Vec<&RunHead>)> = Vec::new();
     for head in heads {
-        let mut values = config_values(&head.config_toml);
+        let mut values = parsed::config(&head.config_toml).values.clone();
         values.remove("train.seed");
         match groups.iter_mut().find(|(own, _)| *own == values) {
             Some((_, members)) => members.push(head),
@@ -86,7 +74,7 @@ pub fn table(heads: &[&RunHead], is_grouped: bool, baseline: Option<&RunKey>) ->
 
 fn row(group: &[&RunHead], keys: &[String], is_grouped: bool, has_baseline: bool, base_top1: Option<f64>) -> Row {
     let first = &group[0].meta;
-    let values = config_values(&group[0].config_toml);
+    let values = &parsed::config(&group[0].config_toml).values;
     let verdict = group.iter().map(|head| head.meta.verdict).max().unwrap_or_default();
     let mut cells = vec![first.name.clone()];
     if is_grouped {
@@ -105,7 +93,7 @@ fn row(group: &[&RunHead], keys: &[String], is_grouped: bool, has_baseline: bool
         cells.push(delta.unwrap_or_else(|| "–".to_string()));
     }
     let crash = group.iter().filter_map(|head| head.meta.crash).min_by_key(|crash| crash.step);
-    cells.push(crash.map_or_else(|| "–".to_string(), |crash| format!("{} at {}", crash.kind.name().replace('_', " "), crash.step)));
+    cells.push(crash.map_or_else(|| "–".to_string(), |crash| format!("{} at {}", super::words::alarm(crash.kind), crash.step)));
     cells.push(first.last.step.to_string());
     cells.push(first.last.loss.map_or_else(|| "–".to_string(), short));
     cells.push(crate::run::report::grouped(first.params));

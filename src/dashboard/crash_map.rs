@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::host::{RunHead, RunKey};
-use crate::config::Experiment;
+use super::parsed;
 
 /// Runs of one stem, learning rate and warm-up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +46,7 @@ pub struct CrashMap {
 pub fn maps(heads: &[&RunHead]) -> Vec<CrashMap> {
     let mut by_stem: BTreeMap<String, Vec<(f64, f64, &RunHead)>> = BTreeMap::new();
     for head in heads.iter().filter(|head| !head.is_live) {
-        if let Ok(experiment) = toml::from_str::<Experiment>(&head.config_toml) {
+        if let Some(experiment) = &parsed::config(&head.config_toml).experiment {
             let lr = experiment.optim.peak_lr(experiment.train.batch);
             by_stem.entry(experiment.model.stem.clone()).or_default().push((lr, experiment.schedule.warmup_epochs, head));
         }

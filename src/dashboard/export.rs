@@ -62,7 +62,7 @@ pub fn chart_svg(runs: &[&Run], metric: Metric, axis: XAxis) -> String {
     });
     let mark = |run: &Run, alarm: &crate::run::alarm::Alarm| Mark {
         x: run.x_of_step(axis, alarm.step),
-        label: alarm.kind.name().replace('_', " "),
+        label: super::words::alarm(alarm.kind),
         is_fatal: alarm.is_fatal(),
     };
     let marks = match runs {

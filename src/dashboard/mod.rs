@@ -7,6 +7,8 @@
 pub mod actions;
 /// One frame.
 pub mod app;
+/// How a crash came about.
+pub mod cascade;
 /// Several runs as a table.
 pub mod compare;
 /// Runs sorted into a map.
@@ -25,6 +27,8 @@ pub mod import;
 pub mod model;
 /// The screens.
 pub mod panels;
+/// Configs, parsed once.
+pub mod parsed;
 /// The runs the screens know.
 pub mod runs;
 /// Numbers over steps at every level of detail.
@@ -33,5 +37,7 @@ pub mod series;
 pub mod theme;
 /// What a link says.
 pub mod view;
+/// Words on screen.
+pub mod words;
 /// Parts that several screens are made of.
 pub mod widgets;

@@ -130,12 +130,19 @@ impl Run {
             smoothing,
         };
         run.rebuild();
-        events.iter().for_each(|event| run.apply(event));
+        run.extend(events);
         run
     }
 
-    /// Takes the next event.
-    pub fn apply(&mut self, event: &Event) {
+    /// Takes the next events, and brings what the list says of the run up to date.
+    pub fn extend(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.apply(event));
+        if !events.is_empty() {
+            self.head.meta.update(&self.state.standing);
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
         self.state.apply(event);
         match event {
             Event::Step(stat) => self.add(stat),

@@ -211,6 +211,12 @@ impl Smoother {
     }
 }
 
+/// The running mean where there is a number to average, and a gap where there is none.
+fn smoothed(smoother: &mut Smoother, value: f64) -> f64 {
+    let mean = smoother.push(value);
+    if is_finite(value) { mean } else { f64::NAN }
+}
+
 /// A series and its smoothed twin, which is computed once for each smoothing.
 #[derive(Clone, Debug)]
 pub struct Curve {
@@ -231,7 +237,7 @@ impl Curve {
     /// Adds a point at the end.
     pub fn push(&mut self, value: f64) {
         self.raw.push(value);
-        self.smooth.push(self.smoother.push(value));
+        self.smooth.push(smoothed(&mut self.smoother, value));
     }
 
     /// Smooths anew if the weight is another one.
@@ -242,6 +248,6 @@ impl Curve {
         self.weight = weight;
         self.smoother = Smoother::new(weight);
         let smoother = &mut self.smoother;
-        self.smooth = Series::new(self.raw.values.iter().map(|&value| smoother.push(f64::from(value))));
+        self.smooth = Series::new(self.raw.values.iter().map(|&value| smoothed(smoother, f64::from(value))));
     }
 }

@@ -190,6 +190,11 @@ pub fn sequential(share: f64) -> Color32 {
     between(&VIRIDIS, share)
 }
 
+/// The same over a picture: little leaves most of the picture to be seen.
+pub fn veil(share: f64) -> Color32 {
+    sequential(share).gamma_multiply((0.45 + 0.4 * share.clamp(0.0, 1.0)) as f32)
+}
+
 /// A colour for −1 to 1: blue below 0, white at 0, vermillion above.
 pub fn diverging(value: f64) -> Color32 {
     between(&DIVERGING, 0.5 + 0.5 * value)

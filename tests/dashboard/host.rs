@@ -162,7 +162,14 @@ impl Stage {
         if self.is_drawn {
             builder = builder.wgpu();
         }
-        let mut harness = builder.build_ui_state(|ui, app: &mut Dashboard| app.ui(ui), dashboard);
+        // Over the whole window: the harness would leave a margin.
+        let whole = |ui: &mut egui::Ui, app: &mut Dashboard| {
+            let rect = ui.ctx().content_rect();
+            let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect));
+            ui.set_clip_rect(rect);
+            app.ui(&mut ui);
+        };
+        let mut harness = builder.build_ui_state(whole, dashboard);
         harness.run_steps(6);
         (harness, log, notices)
     }

@@ -12,42 +12,72 @@ use super::sample::{self, Sample};
 /// Fewer colours than this, and a screen is blank.
 const MIN_COLORS: usize = 40;
 
-fn stage(screen: Screen) -> Stage {
-    let samples: Vec<Sample> = vec![sample::long(), sample::crashed(), sample::short()];
-    let selected: &[Sample] = match screen {
-        Screen::Start | Screen::CrashMap | Screen::Doctor => &[],
-        Screen::Autopsy => &samples[1..2],
-        _ => &samples[..2],
+/// What is selected: `empty`, `short`, `crashed` or `long` (beside the crashed one).
+fn stage(screen: Screen, kind: &str) -> Stage {
+    let samples: Vec<Sample> = match kind {
+        "empty" => Vec::new(),
+        _ => vec![sample::long(), sample::crashed(), sample::short()],
     };
-    let keys: Vec<String> = selected.iter().map(|sample| sample.key().0).collect();
+    let selected: &[usize] = match (kind, screen) {
+        ("empty", _) | (_, Screen::Start | Screen::CrashMap | Screen::Doctor) => &[],
+        ("long", Screen::Autopsy) | ("crashed", _) => &[1],
+        ("short", _) => &[2],
+        _ => &[0, 1],
+    };
+    let keys: Vec<String> = selected.iter().map(|&ix| samples[ix].key().0).collect();
     let hash = if keys.is_empty() { screen.slug().to_string() } else { format!("{}?runs={}", screen.slug(), keys.join(",")) };
-    let hash = if matches!(screen, Screen::Attention | Screen::Tokens) { hash + "&patch=17" } else { hash };
+    let hash = if !keys.is_empty() && matches!(screen, Screen::Attention | Screen::Tokens) { hash + "&patch=17" } else { hash };
     Stage { is_drawn: true, probe: Some(super::probe::file().to_tensors().to_bytes()), ..Stage::new(samples, hash) }
+}
+
+/// Draws a screen and keeps the picture. False: there is no adapter to draw with.
+fn is_drawn(screen: Screen, kind: &str, (theme, theme_name): (egui::Theme, &str), (size, size_name): ([f32; 2], &str)) -> bool {
+    let (mut harness, ..) = Stage { theme, size, ..stage(screen, kind) }.open();
+    if screen == Screen::Doctor && kind != "empty" {
+        harness.state_mut().model.ask(vitrine::dashboard::model::Action::CheckUp);
+    }
+    harness.run_steps(4);
+    let picture = match harness.render() {
+        Ok(picture) => picture,
+        Err(error) => {
+            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
+            println!("SKIPPED: {error}");
+            return false;
+        }
+    };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dashboard-pictures");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let name = format!("{}-{kind}-{theme_name}-{size_name}.png", screen.slug());
+    picture.save(folder.join(&name)).expect("the picture can be saved");
+    let colors: HashSet<_> = picture.pixels().map(|pixel| pixel.0).collect();
+    assert!(colors.len() >= MIN_COLORS, "{name}: {} colours", colors.len());
+    true
+}
+
+const DARK: (egui::Theme, &str) = (egui::Theme::Dark, "dark");
+const LIGHT: (egui::Theme, &str) = (egui::Theme::Light, "light");
+const WIDE: ([f32; 2], &str) = ([1280.0, 860.0], "wide");
+const NARROW: ([f32; 2], &str) = ([420.0, 860.0], "narrow");
+
+/// What is drawn of a screen: kind of run, theme, size. Every kind and whole screens only where
+/// `DASHBOARD_PICTURES=all` asks for them: those who work on the look do.
+fn pictures() -> Vec<(&'static str, (egui::Theme, &'static str), ([f32; 2], &'static str))> {
+    if std::env::var_os("DASHBOARD_PICTURES").is_none() {
+        return vec![("long", DARK, WIDE), ("long", LIGHT, NARROW)];
+    }
+    let tall = ([1280.0, 1700.0], "tall");
+    let of_kind = |kind| [(kind, DARK, tall), (kind, LIGHT, tall)];
+    let mut all: Vec<_> = ["empty", "short", "crashed", "long"].into_iter().flat_map(of_kind).collect();
+    all.extend([("long", DARK, WIDE), ("long", LIGHT, NARROW), ("long", DARK, ([420.0, 2600.0], "tall-narrow"))]);
+    all
 }
 
 #[test]
 fn every_screen_is_drawn_in_both_themes() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dashboard-pictures");
-    std::fs::create_dir_all(&folder).expect("the folder can be made");
     for screen in Screen::ALL {
-        for (theme, name) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
-            for (size, width) in [([1280.0, 860.0], "wide"), ([420.0, 860.0], "narrow")] {
-                let (mut harness, ..) = Stage { theme, size, ..stage(screen) }.open();
-                if screen == Screen::Doctor {
-                    harness.state_mut().model.ask(vitrine::dashboard::model::Action::CheckUp);
-                }
-                harness.run_steps(4);
-                let picture = match harness.render() {
-                    Ok(picture) => picture,
-                    Err(error) => {
-                        assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
-                        println!("SKIPPED: {error}");
-                        return;
-                    }
-                };
-                picture.save(folder.join(format!("{}-{name}-{width}.png", screen.slug()))).expect("the picture can be saved");
-                let colors: HashSet<_> = picture.pixels().map(|pixel| pixel.0).collect();
-                assert!(colors.len() >= MIN_COLORS, "{} {name} {width}: {} colours", screen.title(), colors.len());
+        for (kind, theme, size) in pictures() {
+            if !is_drawn(screen, kind, theme, size) {
+                return;
             }
         }
     }

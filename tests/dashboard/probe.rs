@@ -87,7 +87,7 @@ fn the_probe_at_the_playhead_is_read_once() {
     harness.run_steps(6);
     assert_eq!(log.borrow().probes, [(sample::long().key(), 1000)]);
     harness.get_by_label("Similarity of 49 × 49 patches, stem");
-    harness.get_by_label("Similarity to the patch, block 3").click();
+    harness.get_by_label("Similarity to the patch, block 3").click_accesskit();
     harness.run_steps(3);
     assert_eq!(harness.state().model.view.layer, 5);
     harness.get_by_label("Similarity of 49 × 49 patches, block 3");
@@ -99,13 +99,14 @@ fn a_missing_probe_is_said_in_its_place() {
     harness.get_by_label("The probe of step 6000 cannot be shown");
     harness.get_by_label("the run has no probe files");
     let (harness, ..) = Theatre { probe: Some(b"no probe".to_vec()), ..theatre("stem?") }.open();
-    harness.get_by_label_contains("probe of step 6000");
+    harness.get_by_label("The probe of step 6000 cannot be shown");
+    harness.get_by_label_contains("it is no safetensors file");
 }
 
 #[test]
 fn attention_is_looked_at_head_by_head() {
     let (mut harness, ..) = theatre("attention?").open();
-    harness.get_by_label("Block 2, head 1").click();
+    harness.get_by_label("Block 2, head 1").click_accesskit();
     harness.run_steps(3);
     let view = &harness.state().model.view;
     assert_eq!((view.layer, view.head), (2, Some(1)));

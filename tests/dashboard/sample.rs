@@ -116,6 +116,7 @@ fn step_of(step: u64, plan: &Plan, steps_per_epoch: u64) -> StepStat {
         modal_frac: Some(0.2),
         accuracy: Some((0.9 - 0.35 * loss_at(step, None)).clamp(0.05, 0.98)),
         // The stem gives way first, the head last.
+        data_wait: Some(0.0),
         groups: (0..GROUPS.len()).map(|group| group_norm(step + 2 * (GROUPS.len() - group) as u64, group, plan.crash_step)).collect(),
     }
 }
@@ -190,7 +191,7 @@ fn sample(plan: &Plan) -> Sample {
         if step % steps_per_epoch == 0 && plan.crash_step.is_none_or(|crash| step < crash) {
             let top1 = 0.85 - 0.6 * (-(step as f64) / 300.0).exp();
             events.push(Event::Eval(Eval { step, loss: loss_at(step, None), top1, top5: 0.98 }));
-            events.push(Event::Checkpoint(Checkpoint { step, path: "checkpoints/last.safetensors".to_string() }));
+            events.push(Event::Checkpoint(Checkpoint { step, path: "checkpoints/last.safetensors".to_string(), state_step: None }));
         }
         let (now, later): (Vec<Event>, Vec<Event>) = others.drain(..).partition(|event| event.step() == step);
         events.extend(now);

@@ -76,8 +76,8 @@ fn charts_say_their_numbers_and_where_they_break() {
 fn an_autopsy_names_what_gave_way_first() {
     let crashed = sample::crashed();
     let (mut harness, ..) = Stage::new(vec![crashed.clone()], hash_of(Screen::Autopsy, &[crashed])).open();
-    harness.get_by_label_contains("non finite at step 214");
-    harness.get_by_label("t−12").click();
+    harness.get_by_label_contains("non-finite at step 214");
+    harness.get_by_label("t−12").click_accesskit();
     harness.run_steps(3);
     assert_eq!(harness.state().model.view.step, Some(202));
 }
@@ -86,7 +86,7 @@ fn an_autopsy_names_what_gave_way_first() {
 fn a_remedy_starts_a_training_beside_the_crashed_run() {
     let crashed = sample::crashed();
     let (mut harness, log, _) = Stage::new(vec![crashed.clone()], hash_of(Screen::Autopsy, std::slice::from_ref(&crashed))).open();
-    harness.get_by_label("Half the learning rate").click();
+    harness.get_by_label("Half the learning rate").click_accesskit();
     harness.run_steps(3);
     let log = log.borrow();
     assert_eq!(log.orders.len(), 1);
@@ -153,7 +153,7 @@ fn the_status_speaks_the_crash() {
     let crashed = sample::crashed();
     let (harness, log, _) = Stage::new(vec![crashed.clone()], hash_of(Screen::Train, &[crashed])).open();
     let status = status(&harness.state().model);
-    assert!(status.contains("crashed") && status.contains("non finite at step 214"), "{status}");
+    assert!(status.contains("crashed") && status.contains("non-finite at step 214"), "{status}");
     assert!(log.borrow().locations.last().is_some_and(|hash| hash.starts_with("train?runs=")), "the address follows");
 }
 

@@ -29,7 +29,7 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
         for (ix, message) in model.messages.iter().enumerate().skip(first) {
             let shadow = ui.visuals().popup_shadow;
             card::frame(ui).stroke(egui::Stroke::new(1.0, theme::palette(ui).accent)).shadow(shadow).show(ui, |ui| {
-                ui.horizontal_top(|ui| {
+                ui.horizontal(|ui| {
                     ui.add(egui::Label::new(RichText::new(&message.text)).wrap());
                     if sign::button(ui, sign::Sign::Close, "Close the message").clicked() {
                         closed = Some(ix);

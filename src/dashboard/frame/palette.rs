@@ -8,6 +8,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::panels;
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::field;
 use crate::run::command::Command;
 
 /// Rows shown at most.
@@ -98,7 +99,7 @@ pub fn show(ui: &Ui, model: &mut Model) {
             .desired_width(f32::INFINITY)
             .font(egui::FontId::proportional(theme::SIZE_TITLE));
         let answer = ui.add(edit);
-        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &typed, &typed, "Search every action"));
+        field::name(&answer, &typed, "Search every action");
         answer.request_focus();
         let is_entered = ui.input(|input| input.key_pressed(Key::Enter));
         ui.add_space(theme::GAP_XS);
@@ -141,7 +142,7 @@ pub fn show_path_entry(ui: &Ui, model: &mut Model) {
                 .color(theme::palette(ui).muted),
         );
         let answer = ui.add(TextEdit::singleline(&mut path).hint_text("Path").desired_width(f32::INFINITY));
-        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &path, &path, "Path of the file to open"));
+        field::name(&answer, &path, "Path of the file to open");
         answer.request_focus();
         is_entered = ui.input(|input| input.key_pressed(Key::Enter));
         ui.horizontal(|ui| {

@@ -2,11 +2,12 @@
 
 use egui::{Frame, Margin, Panel, RichText, ScrollArea, TextEdit, Ui};
 
-use crate::config::Experiment;
 use crate::dashboard::host::{Origin, RunHead};
 use crate::dashboard::model::{Action, Model};
+use crate::dashboard::parsed;
 use crate::dashboard::theme;
-use crate::dashboard::widgets::{sign, state};
+use crate::dashboard::widgets::{field, sign, state};
+use crate::dashboard::words;
 
 /// Shows the list where there is room, or where it was asked for.
 pub fn show(ui: &mut Ui, model: &mut Model, is_narrow: bool) {
@@ -35,7 +36,7 @@ fn contents(ui: &mut Ui, model: &mut Model) {
         });
     });
     let answer = ui.add(TextEdit::singleline(&mut model.filter).hint_text("Filter").desired_width(f32::INFINITY));
-    answer.widget_info(|| egui::WidgetInfo::text_edit(true, &model.filter, &model.filter, "Filter runs"));
+    field::name(&answer, &model.filter, "Filter runs");
     let heads: Vec<RunHead> = model.runs.all_heads().into_iter().rev().cloned().collect();
     tags(ui, model, &heads);
     ui.add_space(theme::GAP_XS);
@@ -89,7 +90,7 @@ fn tags(ui: &mut Ui, model: &mut Model, heads: &[RunHead]) {
 pub fn tags_of(head: &RunHead) -> Vec<String> {
     let mut tags = head.tags.clone();
     tags.extend([head.meta.verdict.name().to_string(), head.meta.data.kind.clone()]);
-    if let Ok(experiment) = toml::from_str::<Experiment>(&head.config_toml) {
+    if let Some(experiment) = &parsed::config(&head.config_toml).experiment {
         tags.push(if experiment.model.stem.contains("Conv") { "conv-stem" } else { "patchify" }.to_string());
         if experiment.optim.sam_rho > 0.0 {
             tags.push("sam".to_string());
@@ -124,10 +125,11 @@ fn row(ui: &mut Ui, model: &mut Model, head: &RunHead) {
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
                 ui.horizontal(|ui| {
-                    ui.add(egui::Label::new(RichText::new(&head.meta.name).color(palette.text)).truncate());
+                    // The line first: what is cut is the name.
                     if is_selected {
                         sign::run_line(ui, model.runs.slot(&head.key));
                     }
+                    ui.add(egui::Label::new(RichText::new(&head.meta.name).color(palette.text)).truncate());
                 });
                 ui.add(egui::Label::new(RichText::new(second_line(head)).size(theme::SIZE_SMALL).color(palette.muted)).truncate());
             });
@@ -148,6 +150,6 @@ fn row(ui: &mut Ui, model: &mut Model, head: &RunHead) {
 fn second_line(head: &RunHead) -> String {
     let best = head.meta.best.map_or(String::new(), |best| format!("{:.1} %, ", 100.0 * best.top1));
     let state = if head.is_live { "live" } else { head.meta.status.name() };
-    let end = head.meta.crash.map_or(state.to_string(), |crash| format!("{} at {}", crash.kind.name().replace('_', " "), crash.step));
+    let end = head.meta.crash.map_or(state.to_string(), |crash| format!("{} at {}", words::alarm(crash.kind), crash.step));
     format!("{best}{} steps, {end}", head.meta.last.step)
 }

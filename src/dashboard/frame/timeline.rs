@@ -7,6 +7,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme::{self, Palette};
 use crate::dashboard::widgets::sign;
+use crate::dashboard::words;
 use crate::run::alarm::{Level, Verdict};
 use crate::run::event::Event;
 
@@ -15,6 +16,8 @@ const LR_HEIGHT: f32 = 22.0;
 const LANE_HEIGHT: f32 = 16.0;
 /// Lanes shown at most; further runs share the last.
 const MAX_LANES: usize = 6;
+/// Width of a small letter, points, about.
+const LETTER_WIDTH: f32 = 6.2;
 /// How near a click must be to an event, points.
 const REACH: f32 = 5.0;
 
@@ -47,31 +50,44 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     Panel::bottom("timeline").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
             let height = RULER_HEIGHT + LR_HEIGHT + LANE_HEIGHT * num_lanes as f32;
-            readout(ui, model, height);
+            let width = if ui.available_width() < theme::NARROW_WIDTH { 84.0 } else { 132.0 };
+            readout(ui, model, vec2(width, height));
             let (rect, answer) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
             track(ui, model, rect, &answer);
         });
     });
 }
 
-/// The playhead in numbers.
-fn readout(ui: &mut Ui, model: &mut Model, height: f32) {
+/// The playhead in numbers, and below it the name of each lane.
+fn readout(ui: &mut Ui, model: &mut Model, size: egui::Vec2) {
     let palette = theme::palette(ui);
-    ui.allocate_ui(vec2(92.0, height), |ui| {
-        ui.vertical(|ui| {
-            ui.set_width(92.0);
-            ui.spacing_mut().item_spacing.y = 1.0;
-            let step = model.lead().map_or(0, |run| model.step_of(run));
-            ui.label(RichText::new(step.to_string()).font(theme::title_font(theme::SIZE_TITLE)));
-            let is_following = model.view.step.is_none();
-            let word = if is_following { "newest step" } else { "step · follow" };
-            let text = RichText::new(word).size(theme::SIZE_SMALL).color(if is_following { palette.muted } else { palette.accent });
-            let answer = ui.add_enabled(!is_following, egui::Button::new(text).frame(false));
-            if answer.on_hover_text("Follow the newest step (End)").clicked() {
-                model.ask(Action::Seek(None));
-            }
-        });
-    });
+    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+    let step = model.lead().map_or(0, |run| model.step_of(run));
+    let is_following = model.view.step.is_none();
+    let painter = ui.painter().with_clip_rect(rect);
+    painter.text(rect.left_top(), Align2::LEFT_TOP, step.to_string(), theme::title_font(theme::SIZE_TITLE), palette.text);
+    let small = FontId::proportional(theme::SIZE_SMALL);
+    let below = rect.left_top() + vec2(0.0, 19.0);
+    if is_following {
+        painter.text(below, Align2::LEFT_TOP, "newest step", small.clone(), palette.muted);
+    } else {
+        let text = RichText::new("follow newest").size(theme::SIZE_SMALL).color(palette.accent);
+        let place = Rect::from_min_size(below, vec2(size.x, 15.0));
+        let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(place));
+        ui.spacing_mut().interact_size.y = 15.0;
+        ui.spacing_mut().button_padding = vec2(0.0, 0.0);
+        if ui.add(egui::Button::new(text).frame(false)).on_hover_text("Follow the newest step (End)").clicked() {
+            model.ask(Action::Seek(None));
+        }
+    }
+    let selected = model.selected();
+    for (ix, run) in selected.iter().take(MAX_LANES).enumerate() {
+        let is_shared = ix + 1 == MAX_LANES && selected.len() > MAX_LANES;
+        let name = if is_shared { format!("{} more", selected.len() + 1 - MAX_LANES) } else { run.name().to_string() };
+        let at = pos2(rect.left(), rect.top() + RULER_HEIGHT + LR_HEIGHT + LANE_HEIGHT * (ix as f32 + 0.5));
+        let name = words::shortened(&name, (size.x / LETTER_WIDTH) as usize);
+        painter.text(at, Align2::LEFT_CENTER, name, small.clone(), palette.muted);
+    }
 }
 
 fn track(ui: &Ui, model: &mut Model, rect: Rect, answer: &Response) {
@@ -80,7 +96,8 @@ fn track(ui: &Ui, model: &mut Model, rect: Rect, answer: &Response) {
     let last_step = model.selected().iter().map(planned).max().unwrap_or(1).max(1);
     let axis = Axis { rect: rect.shrink2(vec2(6.0, 0.0)), last_step };
     let painter = ui.painter().with_clip_rect(rect);
-    ruler(&painter, axis, palette);
+    let step = model.view.step.unwrap_or_else(|| model.last_step());
+    ruler(&painter, axis, palette, step);
     let lanes_top = rect.top() + RULER_HEIGHT + LR_HEIGHT;
     let selected = model.selected();
     if let Some(lead) = selected.first() {
@@ -93,12 +110,12 @@ fn track(ui: &Ui, model: &mut Model, rect: Rect, answer: &Response) {
         let lane = Rect::from_min_max(pos2(rect.left(), top), pos2(rect.right(), top + LANE_HEIGHT));
         lane_of(&painter, axis, lane, run, palette, model.runs.slot(&run.head.key), &mut events);
     }
-    let step = model.view.step.unwrap_or_else(|| selected.iter().map(|run| run.last_step()).max().unwrap_or(0));
     playhead(&painter, axis, step, palette);
     interact(ui, model, axis, answer, &events, step);
 }
 
-fn ruler(painter: &egui::Painter, axis: Axis, palette: &Palette) {
+/// Ticks with their steps; the playhead stands where it would cover one.
+fn ruler(painter: &egui::Painter, axis: Axis, palette: &Palette, playhead: u64) {
     let spacing = nice_step(axis.last_step as f64 * 90.0 / f64::from(axis.rect.width().max(90.0)));
     let mut step = 0;
     while step <= axis.last_step {
@@ -112,7 +129,9 @@ fn ruler(painter: &egui::Painter, axis: Axis, palette: &Palette) {
         } else {
             Align2::CENTER_BOTTOM
         };
-        painter.text(at, align, step.to_string(), FontId::proportional(theme::SIZE_SMALL), palette.muted);
+        if (x - axis.x(playhead)).abs() > 20.0 {
+            painter.text(at, align, step.to_string(), FontId::proportional(theme::SIZE_SMALL), palette.muted);
+        }
         step += spacing;
     }
     painter.hline(axis.rect.x_range(), axis.rect.top() + RULER_HEIGHT, Stroke::new(1.0, palette.line));
@@ -134,7 +153,8 @@ fn warm_up(painter: &egui::Painter, axis: Axis, run: &Run, palette: &Palette) {
     let area = Rect::from_min_max(pos2(axis.x(0), top), pos2(axis.x(steps), axis.rect.bottom()));
     painter.rect_filled(area, 0.0, palette.accent.gamma_multiply(0.10));
     if area.width() > 56.0 {
-        painter.text(area.left_top() + vec2(4.0, 2.0), Align2::LEFT_TOP, "warm-up", FontId::proportional(theme::SIZE_SMALL), palette.muted);
+        let at = pos2(area.right() - 4.0, area.top() + LR_HEIGHT - 3.0);
+        painter.text(at, Align2::RIGHT_BOTTOM, "warm-up", FontId::proportional(theme::SIZE_SMALL), palette.muted);
     }
 }
 
@@ -152,7 +172,10 @@ fn sparkline(painter: &egui::Painter, axis: Axis, run: &Run, palette: &Palette, 
     let points: Vec<Pos2> = blocks.iter().filter(|block| !block.extent.is_empty()).map(place).collect();
     painter.add(Shape::line(points, Stroke::new(1.3, palette.run(slot).gamma_multiply(0.8))));
     let text = format!("lr {}", crate::run::number::short(f64::from(extent.high)));
-    painter.text(area.right_top(), Align2::RIGHT_TOP, text, FontId::proportional(theme::SIZE_SMALL), palette.muted);
+    let galley = painter.layout_no_wrap(text, FontId::proportional(theme::SIZE_SMALL), palette.muted);
+    let place = Align2::RIGHT_CENTER.anchor_size(area.right_center() - vec2(10.0, 0.0), galley.size());
+    painter.rect_filled(place.expand2(vec2(4.0, 0.0)), 3.0, palette.surface);
+    painter.galley(place.min, galley, palette.muted);
 }
 
 fn lane_of(
@@ -170,7 +193,14 @@ fn lane_of(
     for probe in &run.state.probes {
         painter.vline(axis.x(probe.step), middle - 4.0..=middle + 4.0, Stroke::new(1.0, palette.run(slot).gamma_multiply(0.8)));
     }
-    for event in &run.notes {
+    // What matters most is drawn last, over what lies near it.
+    let mut notes: Vec<&Event> = run.notes.iter().collect();
+    notes.sort_by_key(|event| match event.level() {
+        Level::Info => 0,
+        Level::Warn => 1,
+        Level::Fatal => 2,
+    });
+    for event in notes {
         let at = pos2(axis.x(event.step()), middle);
         let (shape, radius) = match event {
             Event::Alarm(alarm) if alarm.level == Level::Fatal => (Verdict::Crashed, 5.5),

@@ -7,6 +7,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::sign::{self, Sign};
+use crate::dashboard::words;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, model: &mut Model, is_narrow: bool) {
@@ -50,6 +51,12 @@ fn tabs(ui: &mut Ui, model: &mut Model) {
         if answer.clicked() {
             model.ask(Action::Go(screen));
         }
+        // The tab of another screen comes into sight once; then the row is a person's to move.
+        let seen = egui::Id::unique("tab in sight");
+        if is_shown && ui.data(|data| data.get_temp(seen)) != Some(screen) {
+            answer.scroll_to_me(None);
+            ui.data_mut(|data| data.insert_temp(seen, screen));
+        }
     }
 }
 
@@ -86,7 +93,7 @@ fn badge(ui: &mut Ui, model: &mut Model) {
     let palette = theme::palette(ui);
     let device = if model.abilities.device.is_empty() { "looking for a device …" } else { &model.abilities.device };
     let ink = if model.abilities.can_train { palette.muted } else { palette.warn };
-    let text = RichText::new(shortened(device, 34)).size(theme::SIZE_SMALL).color(ink);
+    let text = RichText::new(words::shortened(device, 34)).size(theme::SIZE_SMALL).color(ink);
     let answer = ui.add(Button::new(text).fill(palette.raised).corner_radius(20));
     if answer.on_hover_text(format!("{device}\n{}\n{}", model.abilities.summary, model.abilities.help).trim()).clicked() {
         model.ask(Action::Go(Screen::Doctor));
@@ -131,9 +138,4 @@ fn chip_text(ui: &mut Ui, model: &Model, key: &RunKey) {
             ui.label(&key.0);
         }
     }
-}
-
-/// At most `len` letters.
-pub fn shortened(text: &str, len: usize) -> String {
-    if text.chars().count() <= len { text.to_string() } else { text.chars().take(len - 1).chain(['…']).collect() }
 }

@@ -7,14 +7,15 @@ use super::needs_run;
 use crate::dashboard::model::Model;
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::axes::{self, Axis};
 use crate::dashboard::widgets::probe_view::{self, Shown};
 use crate::dashboard::widgets::{card, cells, sign};
 use crate::run::number::short;
 use crate::run::probe::{Array, Maps};
 
 /// Side of the large picture, points.
-const LARGE_SIDE: f32 = 300.0;
-/// Side of a thumbnail, points.
+const LARGE_SIDE: f32 = 340.0;
+/// Side of a thumbnail at least, points; at most twice that.
 const THUMB_SIDE: f32 = 52.0;
 
 /// Shows the screen.
@@ -66,15 +67,6 @@ fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let head = model.view.head.map_or("all heads".to_string(), |head| format!("head {head}"));
     card::show(ui, &format!("Block {}, {head}, from {from}", model.view.layer), |ui| {
         probe_view::images(ui, model, shown);
-        let image = probe_view::picture(maps, model.view.image);
-        let size = probe_view::picture_size(ui, LARGE_SIDE);
-        let answer = cells::show(ui, shown.id("attention image"), &image, size, "Probe image: choose the patch that looks");
-        if let Some(values) = looks(maps, model.view.image, model.view.layer, model.view.head, model.patch()) {
-            let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
-            probe_view::overlay(ui, shown.id("attention overlay"), &image, &map, answer.rect);
-            cells::legend(ui, "0", &short(greatest(&values)), theme::sequential);
-        }
-        probe_view::choose_patch(ui, model, &answer, maps.grid);
         ui.horizontal(|ui| {
             if sign::pill(ui, "class token", model.view.patch.is_none()).clicked() {
                 model.view.patch = None;
@@ -82,7 +74,17 @@ fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
             if sign::pill(ui, "mean of heads", model.view.head.is_none()).clicked() {
                 model.view.head = None;
             }
+            ui.label(RichText::new("or hover a patch").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         });
+        let image = probe_view::picture(maps, model.view.image);
+        let size = probe_view::picture_size(ui, LARGE_SIDE);
+        let answer = cells::show(ui, shown.id("attention image"), &image, size, "Probe image: choose the patch that looks");
+        if let Some(values) = looks(maps, model.view.image, model.view.layer, model.view.head, model.patch()) {
+            let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::veil);
+            probe_view::overlay(ui, shown.id("attention overlay"), &image, &map, answer.rect);
+            cells::legend(ui, "0", &short(greatest(&values)), theme::sequential);
+        }
+        probe_view::choose_patch(ui, model, &answer, maps.grid);
     });
 }
 
@@ -90,7 +92,9 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let maps = shown.maps();
     let [_, num_layers, num_heads, ..] = maps.attention.weights.shape[..] else { return };
     card::show(ui, "Block × head", |ui| {
-        egui::ScrollArea::both().id_salt("heads").max_height(LARGE_SIDE + 120.0).show(ui, |ui| {
+        egui::ScrollArea::both().id_salt("heads").max_height(LARGE_SIDE + 140.0).show(ui, |ui| {
+            let room = [(ui.available_width() - 64.0) / num_heads as f32, (LARGE_SIDE + 80.0) / num_layers as f32];
+            let side = (room[0].min(room[1]) - 6.0).clamp(THUMB_SIDE, 2.0 * THUMB_SIDE).floor();
             egui::Grid::new("heads").spacing([6.0, 6.0]).show(ui, |ui| {
                 ui.label("");
                 for head in 0..num_heads {
@@ -100,7 +104,7 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
                 for layer in 0..num_layers {
                     ui.label(RichText::new(format!("block {layer}")).size(theme::SIZE_SMALL));
                     for head in 0..num_heads {
-                        thumbnail(ui, model, shown, layer, head);
+                        thumbnail(ui, model, shown, (layer, head), side);
                     }
                     ui.end_row();
                 }
@@ -109,10 +113,10 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     });
 }
 
-fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, layer: usize, head: usize) {
+fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, (layer, head): (usize, usize), side: f32) {
     let Some(values) = looks(shown.maps(), model.view.image, layer, Some(head), model.patch()) else { return };
     let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
-    let answer = cells::show(ui, shown.id((layer, head)), &map, Vec2::splat(THUMB_SIDE), &format!("Block {layer}, head {head}"));
+    let answer = cells::show(ui, shown.id((layer, head)), &map, Vec2::splat(side), &format!("Block {layer}, head {head}"));
     if model.view.layer == layer && model.view.head.is_none_or(|chosen| chosen == head) {
         cells::outline(ui, answer.rect, 1, 1, (0, 0));
     }
@@ -127,7 +131,7 @@ fn rollout(ui: &mut Ui, model: &Model, shown: &Shown) {
     card::show(ui, "Rollout from the class token", |ui| {
         let Some(values) = maps.attention.rollout.at(&[model.view.image]) else { return };
         let low = f64::from(values.iter().copied().fold(f32::INFINITY, f32::min));
-        let map = probe_view::map_cells(values, low, greatest(values), theme::sequential);
+        let map = probe_view::map_cells(values, low, greatest(values), theme::veil);
         let image = probe_view::picture(maps, model.view.image);
         let size = probe_view::picture_size(ui, 180.0);
         let answer = cells::show(ui, shown.id("rollout image"), &image, size, "Attention rollout over the image");
@@ -145,15 +149,8 @@ fn by_head(ui: &mut Ui, title: &str, id: &'static str, numbers: &Array) {
     let palette = theme::palette(ui);
     let [num_layers, num_heads] = numbers.shape[..] else { return };
     card::show(ui, title, |ui| {
-        let plot = Plot::new(id)
-            .height(180.0)
-            .show_background(false)
-            .allow_scroll(false)
-            .grid_color(palette.line)
-            .include_y(0.0)
-            .include_x(-0.4)
-            .include_x(num_layers as f64 - 0.6)
-            .y_axis_min_width(30.0)
+        let plot = Plot::new(id).height(180.0).include_y(0.0).include_x(-0.4).include_x(num_layers as f64 - 0.6);
+        let plot = axes::styled(ui, plot, Axis::default(), Axis::default())
             .x_grid_spacer(move |_| (0..num_layers).map(|layer| egui_plot::GridMark { value: layer as f64, step_size: 1.0 }).collect())
             .x_axis_formatter(|mark, _| format!("{}", mark.value.round()));
         let answer = plot.show(ui, |plot| {

@@ -1,24 +1,25 @@
 //! Autopsy: the steps around a fatal event, what gave way first, and what to try instead.
 
+use std::sync::Arc;
+
 use egui::{Grid, RichText, Ui};
 
 use super::needs_run;
 use crate::config::Experiment;
+use crate::dashboard::cascade::{self, Cascade};
 use crate::dashboard::host::{Order, RunKey, Start};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
-use crate::dashboard::widgets::{card, group_strip, sign, state};
+use crate::dashboard::widgets::{card, group_strip, sign};
+use crate::dashboard::words;
 use crate::run::alarm::Alarm;
-use crate::run::event::StepStat;
-use crate::run::number::{is_finite, short};
+use crate::run::number::short;
 
 /// Steps shown on each side of the event.
 const REACH_STEPS: u64 = 200;
-/// A number is out of the ordinary from so many times its median before the event.
-const OUTSIZE: f64 = 3.0;
 
 /// Shows the screen.
 pub fn show(ui: &mut Ui, model: &mut Model) {
@@ -30,8 +31,9 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     let Some(key) = model.selected().into_iter().find(crashed).or(model.lead()).map(|run| run.head.key.clone()) else { return };
     let Some(run) = model.runs.get(&key) else { return };
     let Some(alarm) = cause(run).cloned() else {
-        let hint = format!("{} is {} so far; this screen opens when a run has an alarm", run.name(), run.verdict().name());
-        state::empty(ui, "Nothing has crashed", &hint);
+        let hint = format!("{} is {} so far; this screen is about runs with an alarm", run.name(), run.verdict().name());
+        let runs = super::newest(model, 4, |head| head.meta.crash.is_some());
+        super::offer(ui, model, "Nothing has crashed", &hint, runs);
         return;
     };
     finding(ui, model, &key, &alarm);
@@ -40,7 +42,7 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     ui.add_space(theme::GAP_M);
     card::columns(ui, 2, 340.0, |ui, ix| match ix {
         0 => cascade_card(ui, model, &key, &alarm),
-        _ => remedies(ui, model, &key),
+        _ => remedies(ui, model, &key, &alarm),
     });
 }
 
@@ -56,14 +58,18 @@ fn finding(ui: &mut Ui, model: &Model, key: &RunKey, alarm: &Alarm) {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
             sign::verdict(ui, run.verdict());
-            let title = format!("{}: {} at step {}", run.name(), alarm.kind.name().replace('_', " "), alarm.step);
+            let title = format!("{}: {} at step {}", run.name(), words::alarm(alarm.kind), alarm.step);
             ui.label(RichText::new(title).font(theme::title_font(theme::SIZE_HEADING)).color(palette.level(alarm.level)));
         });
-        ui.label(&alarm.why);
-        if let Some(first) = &alarm.first {
+        ui.label(words::sentence(&alarm.why));
+        if let Some(first) = alarm.first.as_ref().filter(|first| !alarm.why.contains(first.as_str())) {
             ui.label(RichText::new(format!("First seen in {first}")).color(palette.bad));
         }
-        ui.label(RichText::new(&alarm.hint).color(palette.muted));
+        ui.label(RichText::new(words::sentence(&alarm.hint)).color(palette.muted));
+        if let Some(parent) = &run.head.meta.parent {
+            let text = format!("Forked from {}, {} at step {}", parent.run, parent.checkpoint, parent.step);
+            ui.label(RichText::new(text).color(palette.muted));
+        }
     });
 }
 
@@ -86,6 +92,7 @@ fn around(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
                 level: (metric == Metric::Loss).then(|| run.state.standing.chance_loss()).flatten().map(|level| (level, "chance, ln K")),
                 step: Some(model.view.step.unwrap_or(alarm.step)),
                 steps: Some(steps),
+                corners: Vec::new(),
             };
             clicked = clicked.or(chart::show(ui, &spec, &[Trace { run, slot }], &|_| Vec::new()).clicked_step);
         });
@@ -100,48 +107,15 @@ fn around(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
     }
 }
 
-/// One line of the cascade: when, what, how far out of the ordinary.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
-    /// Steps before the event; 0 is the event.
-    pub steps_before: u64,
-    /// What left the ordinary, with its numbers.
-    pub what: String,
-}
-
-/// What gave way in which order before `alarm`: the first step at which each number left three times
-/// its median for good, then the alarms up to the event.
-pub fn cascade(run: &Run, alarm: &Alarm) -> Vec<Stage> {
-    let first_step = alarm.step.saturating_sub(REACH_STEPS);
-    let window: Vec<_> = run.state.steps.iter().filter(|stat| stat.step >= first_step && stat.step <= alarm.step).collect();
-    let mut stages = Vec::new();
-    let numbers: [(&str, fn(&StepStat) -> f64); 2] = [("gradient norm", |stat| stat.grad_norm), ("loss", |stat| stat.loss)];
-    for (name, value) in numbers {
-        let mut calm: Vec<f64> = window.iter().take(window.len() / 2).map(|stat| value(stat)).filter(|&value| is_finite(value)).collect();
-        calm.sort_by(f64::total_cmp);
-        let Some(&median) = calm.get(calm.len() / 2) else { continue };
-        let is_out = |stat: &&&StepStat| !is_finite(value(stat)) || value(stat) > OUTSIZE * median.max(1e-12);
-        if let Some(stat) = window.iter().find(is_out) {
-            let what = format!("{name} {}, {} in the calm before", short(value(stat)), short(median));
-            stages.push(Stage { steps_before: alarm.step - stat.step, what });
-        }
+/// The cascade of an alarm, worked out once for each number of steps.
+fn cascade_of(ui: &Ui, run: &Run, alarm: &Alarm) -> Arc<Cascade> {
+    let id = egui::Id::unique(("cascade", &run.head.key.0, alarm.step, run.num_points()));
+    if let Some(known) = ui.data(|data| data.get_temp(id)) {
+        return known;
     }
-    for (group, name) in group_strip::groups(run).iter().enumerate() {
-        let calm = group_strip::median(run, group);
-        let norm = |stat: &StepStat| stat.groups.get(group).copied().unwrap_or(0.0);
-        let is_out = |stat: &&&StepStat| !is_finite(norm(stat)) || norm(stat) > OUTSIZE * calm.max(1e-12);
-        if let Some(stat) = window.iter().find(is_out) {
-            let what = format!("{name}: gradient norm {}, {} usually", short(norm(stat)), short(calm));
-            stages.push(Stage { steps_before: alarm.step - stat.step, what });
-        }
-    }
-    for earlier in run.state.alarms.iter().filter(|earlier| earlier.step >= first_step && earlier.step <= alarm.step) {
-        let first = earlier.first.as_ref().map_or(String::new(), |first| format!(" in {first}"));
-        let what = format!("{}{first}", earlier.kind.name().replace('_', " "));
-        stages.push(Stage { steps_before: alarm.step - earlier.step, what });
-    }
-    stages.sort_by_key(|stage| std::cmp::Reverse(stage.steps_before));
-    stages
+    let found = Arc::new(cascade::cascade(run, alarm));
+    ui.data_mut(|data| data.insert_temp(id, found.clone()));
+    found
 }
 
 fn cascade_card(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
@@ -149,9 +123,10 @@ fn cascade_card(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
     let mut clicked = None;
     card::show(ui, "What gave way first", |ui| {
         let Some(run) = model.runs.get(key) else { return };
-        let stages = cascade(run, alarm);
+        let cascade = cascade_of(ui, run, alarm);
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("cascade").num_columns(2).spacing([theme::GAP_M, 6.0]).show(ui, |ui| {
-            for stage in &stages {
+            for stage in &cascade.stages {
                 let when = if stage.steps_before == 0 { "t₀".to_string() } else { format!("t−{}", stage.steps_before) };
                 let ink = if stage.steps_before == 0 { palette.bad } else { palette.accent };
                 if ui
@@ -161,10 +136,13 @@ fn cascade_card(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
                 {
                     clicked = Some(alarm.step - stage.steps_before);
                 }
-                ui.label(&stage.what);
+                ui.add(egui::Label::new(&stage.what).wrap());
                 ui.end_row();
             }
         });
+        for note in &cascade.notes {
+            ui.label(RichText::new(note).size(theme::SIZE_SMALL).color(palette.muted));
+        }
     });
     if let Some(step) = clicked {
         model.ask(Action::Seek(Some(step)));
@@ -230,7 +208,7 @@ pub fn remedies_of(experiment: &Experiment) -> Vec<Remedy> {
     remedies
 }
 
-fn remedies(ui: &mut Ui, model: &mut Model, key: &RunKey) {
+fn remedies(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
     let palette = theme::palette(ui);
     let mut actions = Vec::new();
     card::show(ui, "Try instead", |ui| {
@@ -239,17 +217,20 @@ fn remedies(ui: &mut Ui, model: &mut Model, key: &RunKey) {
             ui.label("This version cannot read the run's config");
             return;
         };
-        let has_snapshot = run.state.checkpoints.iter().any(|checkpoint| checkpoint.path.contains("pre-crash"));
+        let snapshot = cascade_of(ui, run, alarm).snapshot_steps_before;
         for remedy in remedies_of(experiment) {
-            let start = if remedy.keeps_weights && has_snapshot { Start::PreCrash(key.clone()) } else { Start::Fresh };
-            let place = if start == Start::Fresh { "from the beginning" } else { "from just before the crash" };
-            ui.horizontal_wrapped(|ui| {
-                if ui.add_enabled(model.abilities.can_train, egui::Button::new(remedy.title)).clicked() {
-                    let name = format!("{} {}", run.name(), remedy.title.to_lowercase());
-                    actions.push((Order { name, experiment: remedy.experiment.clone(), start }, key.clone()));
-                }
-                ui.label(RichText::new(format!("{}, {place}", remedy.detail)).color(palette.muted));
-            });
+            let start = if remedy.keeps_weights && snapshot.is_some() { Start::PreCrash(key.clone()) } else { Start::Fresh };
+            let place = match snapshot {
+                Some(steps) if start != Start::Fresh => format!("from {steps} steps before the crash"),
+                _ => "from the beginning".to_string(),
+            };
+            if ui.add_enabled(model.abilities.can_train, egui::Button::new(remedy.title)).clicked() {
+                let name = format!("{} {}", run.name(), remedy.title.to_lowercase());
+                actions.push((Order { name, experiment: remedy.experiment.clone(), start }, key.clone()));
+            }
+            let words = format!("{}, {place}", remedy.detail);
+            ui.add(egui::Label::new(RichText::new(words).size(theme::SIZE_SMALL).color(palette.muted)).wrap());
+            ui.add_space(theme::GAP_XS);
         }
         if !model.abilities.can_train {
             ui.label(RichText::new("This page cannot train; see Doctor").color(palette.warn));

@@ -8,11 +8,12 @@ use crate::dashboard::compare::{self, groups_by_all_but_seed};
 use crate::dashboard::export;
 use crate::dashboard::host::{RunHead, Saved};
 use crate::dashboard::model::{Action, Model};
+use crate::dashboard::parsed;
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::sampled::{self, Group};
-use crate::dashboard::widgets::{card, sign, state};
+use crate::dashboard::widgets::{card, sign};
 
 /// Height of the overlay.
 const HEIGHT: f32 = 320.0;
@@ -21,7 +22,8 @@ const HEIGHT: f32 = 320.0;
 pub fn show(ui: &mut Ui, model: &mut Model) {
     card::heading(ui, Screen::Compare.title(), Screen::Compare.purpose());
     if model.view.runs.is_empty() {
-        state::empty(ui, "No runs selected", "Select two or more in the list; their curves and configs appear here");
+        let runs = super::newest(model, 4, |_| true);
+        super::offer(ui, model, "No runs selected", "Select two or more in the list; their curves and configs appear here", runs);
         return;
     }
     if model.selected().is_empty() && !super::needs_run(ui, model, "") {
@@ -58,6 +60,7 @@ fn choices(ui: &mut Ui, model: &mut Model) {
         {
             model.view.is_grouped = !model.view.is_grouped;
         }
+        card::keep_together(ui, 220.0);
         let label = ui.label(RichText::new("baseline").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         let shown =
             model.view.baseline.as_ref().and_then(|key| model.runs.head(key)).map_or("none", |head| head.meta.name.as_str()).to_string();
@@ -171,8 +174,8 @@ fn difference(ui: &mut Ui, model: &Model) {
                 for key in &keys {
                     ui.label(RichText::new(key).monospace().color(palette.muted));
                     for head in &heads {
-                        let values = compare::config_values(&head.config_toml);
-                        ui.label(RichText::new(values.get(key).map_or("–", String::as_str)).monospace());
+                        let parsed = parsed::config(&head.config_toml);
+                        ui.label(RichText::new(parsed.values.get(key).map_or("–", String::as_str)).monospace());
                     }
                     ui.end_row();
                 }

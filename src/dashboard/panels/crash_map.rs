@@ -32,10 +32,15 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
             .color(theme::palette(ui).muted),
     );
     ui.add_space(theme::GAP_S);
-    for map in &maps {
-        card::show(ui, &map.stem, |ui| one(ui, model, map));
-        ui.add_space(theme::GAP_M);
-    }
+    card::columns(ui, maps.len(), least_width(&maps), |ui, ix| {
+        card::show(ui, &maps[ix].stem, |ui| one(ui, model, &maps[ix]));
+    });
+}
+
+/// Width of a card in which the widest map needs no scrolling, points; maps wider than a screen scroll.
+fn least_width(maps: &[CrashMap]) -> f32 {
+    let columns = maps.iter().map(|map| map.warmups.len()).max().unwrap_or(1) as f32;
+    (LABEL_WIDTH + columns * (CELL.x + 4.0) + 3.0 * theme::GAP_M).clamp(260.0, 900.0)
 }
 
 fn one(ui: &mut Ui, model: &mut Model, map: &CrashMap) {

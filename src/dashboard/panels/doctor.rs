@@ -10,6 +10,9 @@ use crate::dashboard::widgets::{card, sign, state};
 use crate::run::alarm::Verdict;
 use crate::run::number::short;
 
+/// Width of the longest bar, points.
+const BAR_WIDTH: f32 = 140.0;
+
 /// Shows the screen.
 pub fn show(ui: &mut Ui, model: &mut Model) {
     card::heading(ui, Screen::Doctor.title(), Screen::Doctor.purpose());
@@ -48,6 +51,7 @@ fn findings(ui: &mut Ui, checkup: &Checkup) {
 
 fn facts(ui: &mut Ui, checkup: &Checkup) {
     card::show(ui, "Adapter and limits", |ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("facts").num_columns(2).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
             for (name, value) in &checkup.facts {
                 ui.label(RichText::new(name).color(theme::palette(ui).muted));
@@ -65,15 +69,18 @@ fn timings(ui: &mut Ui, checkup: &Checkup) {
         if checkup.op_millis.is_empty() {
             ui.label(RichText::new("Not measured here").color(palette.muted));
         }
-        for (name, millis) in &checkup.op_millis {
-            ui.horizontal(|ui| {
-                let (rect, _) = ui.allocate_exact_size(vec2(140.0, 14.0), egui::Sense::hover());
-                let width = rect.width() * (millis / most.max(1e-9)) as f32;
-                ui.painter().rect_filled(egui::Rect::from_min_size(rect.min, vec2(width.max(1.0), 14.0)), 3.0, palette.run(0));
-                ui.label(RichText::new(format!("{} ms", short(*millis))).monospace());
+        ui.spacing_mut().interact_size.y = 18.0;
+        Grid::new("timings").num_columns(3).spacing([theme::GAP_M, 4.0]).show(ui, |ui| {
+            for (name, millis) in &checkup.op_millis {
                 ui.label(name);
-            });
-        }
+                let (rect, _) = ui.allocate_exact_size(vec2(BAR_WIDTH, 12.0), egui::Sense::hover());
+                let width = rect.width() * (millis / most.max(1e-9)) as f32;
+                ui.painter().rect_filled(rect, 3.0, palette.raised);
+                ui.painter().rect_filled(egui::Rect::from_min_size(rect.min, vec2(width.max(2.0), rect.height())), 3.0, palette.accent);
+                ui.label(RichText::new(format!("{} ms", short(*millis))).monospace());
+                ui.end_row();
+            }
+        });
     });
 }
 
@@ -86,15 +93,17 @@ fn kernels(ui: &mut Ui, checkup: &Checkup) {
         (count, wrong) => format!("Self-test: {wrong} of {count} kernels wrong"),
     };
     card::show(ui, &title, |ui| {
-        Grid::new("kernels").num_columns(5).striped(true).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
-            for kernel in &checkup.kernels {
-                sign::verdict(ui, if kernel.trouble.is_empty() { Verdict::Healthy } else { Verdict::Crashed });
-                ui.label(RichText::new(&kernel.kernel).monospace());
-                ui.label(&kernel.tier);
-                ui.label(RichText::new(format!("error {}", short(kernel.error))).color(palette.muted));
-                ui.label(RichText::new(&kernel.trouble).color(palette.bad));
-                ui.end_row();
-            }
+        egui::ScrollArea::horizontal().id_salt("kernels").show(ui, |ui| {
+            Grid::new("kernels").num_columns(5).min_col_width(16.0).striped(true).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
+                for kernel in &checkup.kernels {
+                    sign::verdict(ui, if kernel.trouble.is_empty() { Verdict::Healthy } else { Verdict::Crashed });
+                    ui.label(RichText::new(&kernel.kernel).monospace());
+                    ui.label(&kernel.tier);
+                    ui.label(RichText::new(format!("error {}", short(kernel.error))).color(palette.muted));
+                    ui.label(RichText::new(&kernel.trouble).color(palette.bad));
+                    ui.end_row();
+                }
+            });
         });
     });
 }

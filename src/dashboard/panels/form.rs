@@ -9,6 +9,7 @@ use crate::dashboard::panels::train;
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::{card, sign};
+use crate::dashboard::words;
 use crate::run::number::short;
 use crate::run::report::grouped;
 
@@ -136,21 +137,10 @@ fn estimate(ui: &mut Ui, model: &Model) {
                 card::figure(ui, &format!("{} MB", short(estimate.memory_bytes as f64 / 1e6)), "memory");
                 card::figure(ui, &format!("{} GFLOP", short(estimate.step_flops / 1e9)), "a step");
                 if let Some(secs) = estimate.secs {
-                    card::figure(ui, &duration(secs), "on this device, about");
+                    card::figure(ui, &words::duration(secs), "on this device, about");
                 }
             });
         }
-    }
-}
-
-/// `1 h 20 min`, `12 min`, `40 s`.
-pub fn duration(secs: f64) -> String {
-    let whole = secs.round().max(1.0) as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, secs) => format!("{secs} s"),
-        (0, minutes, secs) if minutes < 10 => format!("{minutes} min {secs} s"),
-        (0, minutes, _) => format!("{minutes} min"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 

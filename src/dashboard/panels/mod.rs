@@ -29,10 +29,12 @@ pub mod twin;
 
 use egui::Ui;
 
+use super::host::{RunHead, RunKey};
 use super::model::{Action, Model};
 use super::runs::Run;
+use super::theme;
 use super::view::Screen;
-use super::widgets::state;
+use super::widgets::{sketch, state};
 
 /// Shows the screen of the view.
 pub fn show(ui: &mut Ui, model: &mut Model) {
@@ -57,7 +59,9 @@ pub fn needs_run(ui: &mut Ui, model: &mut Model, what: &str) -> bool {
         return true;
     }
     let Some(key) = model.view.runs.first().cloned() else {
-        state::empty(ui, "No run selected", what);
+        let is_about_crashes = model.view.screen == Screen::Autopsy;
+        let runs = newest(model, 4, |head| !is_about_crashes || head.meta.crash.is_some());
+        offer(ui, model, "No run selected", what, runs);
         return false;
     };
     match model.runs.failure(&key).map(str::to_string) {
@@ -69,6 +73,36 @@ pub fn needs_run(ui: &mut Ui, model: &mut Model, what: &str) -> bool {
         None => state::loading(ui, &format!("Opening {key}")),
     }
     false
+}
+
+/// The newest runs that fit, at most `count`.
+pub fn newest(model: &Model, count: usize, fits: impl Fn(&RunHead) -> bool) -> Vec<RunKey> {
+    let heads = model.runs.all_heads().into_iter().rev().filter(|head| fits(head));
+    heads.take(count).map(|head| head.key.clone()).collect()
+}
+
+/// Says that there is nothing to show yet, with the sign of the screen, and offers runs to show.
+pub fn offer(ui: &mut Ui, model: &mut Model, title: &str, hint: &str, runs: Vec<RunKey>) {
+    let screen = model.view.screen;
+    let picture = |ui: &mut Ui| {
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(88.0, 60.0), egui::Sense::hover());
+        sketch::paint(ui.painter(), rect, theme::palette(ui), screen);
+    };
+    state::empty_with(ui, picture, title, hint, |ui| {
+        let takes_several = matches!(screen, Screen::Compare | Screen::Twin);
+        if takes_several && runs.len() > 1 {
+            if ui.button(format!("Show the newest {}", runs.len())).clicked() {
+                model.ask(Action::Show(runs, screen));
+            }
+            return;
+        }
+        for key in runs {
+            let name = model.runs.head(&key).map_or(key.0.clone(), |head| head.meta.name.clone());
+            if ui.button(format!("Show {name}")).on_hover_text(&key.0).clicked() {
+                model.ask(Action::Show(vec![key], screen));
+            }
+        }
+    });
 }
 
 /// The stem of a run in the paper's notation.

@@ -9,7 +9,8 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
-use crate::dashboard::widgets::{card, feed, sign};
+use crate::dashboard::widgets::{card, feed, field, sign};
+use crate::dashboard::words;
 use crate::run::number::short;
 use crate::run::report::grouped;
 
@@ -22,7 +23,7 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     let Some(key) = model.lead().map(|run| run.head.key.clone()) else { return };
     head(ui, model, &key);
     ui.add_space(theme::GAP_M);
-    train::metric_card(ui, model, "report loss", Metric::Loss, 220.0);
+    train::metric_card_of(ui, model, std::slice::from_ref(&key), ("report loss", Metric::Loss, 220.0));
     ui.add_space(theme::GAP_M);
     let mut clicked = None;
     card::columns(ui, 2, 340.0, |ui, ix| {
@@ -98,7 +99,7 @@ pub fn verdict_sentence(run: &Run) -> String {
                 .iter()
                 .find(|alarm| alarm.step == crash.step && alarm.kind == crash.kind)
                 .map_or("", |alarm| alarm.why.as_str());
-            format!("It crashed ({}) at step {}: {why}.", crash.kind.name().replace('_', " "), crash.step)
+            format!("It crashed, {}: {why}.", words::crash(crash))
         }
         None => format!("It {state} and is {} after {} of {} steps.", run.verdict().name(), run.last_step(), standing.started.total_steps),
     }
@@ -111,6 +112,7 @@ fn environment(ui: &mut Ui, run: &Run) {
         let mut rows = vec![("device".to_string(), run.state.standing.started.device.clone()), ("seed".to_string(), meta.seed.to_string())];
         rows.push(("data".to_string(), format!("{}, hash {}", meta.data.kind, meta.data.hash)));
         rows.extend(meta.versions.iter().map(|(name, version)| (name.clone(), version.clone())));
+        ui.spacing_mut().interact_size.y = 18.0;
         Grid::new("environment").num_columns(2).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
             for (name, value) in &rows {
                 ui.label(RichText::new(name).color(palette.muted));
@@ -122,7 +124,7 @@ fn environment(ui: &mut Ui, run: &Run) {
         ui.label(RichText::new("With the config below as config.toml:").color(palette.muted));
         let mut command = format!("vitrine train --config config.toml --name {}", meta.name.replace(' ', "-"));
         let answer = ui.add(egui::TextEdit::singleline(&mut command).font(egui::TextStyle::Monospace).desired_width(f32::INFINITY));
-        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &command, &command, "Command that repeats the run"));
+        field::name(&answer, &command, "Command that repeats the run");
     });
 }
 
@@ -132,6 +134,6 @@ fn config(ui: &mut Ui, run: &Run) {
         let rows = text.lines().count();
         let edit = egui::TextEdit::multiline(&mut text).font(egui::TextStyle::Monospace).desired_width(f32::INFINITY).desired_rows(rows);
         let answer = ui.add(edit);
-        answer.widget_info(|| egui::WidgetInfo::text_edit(true, &run.head.config_toml, &run.head.config_toml, "Resolved config"));
+        field::name(&answer, &run.head.config_toml, "Resolved config");
     });
 }

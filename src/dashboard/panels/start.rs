@@ -8,10 +8,19 @@ use crate::dashboard::host::{Origin, RunHead, RunKey};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
-use crate::dashboard::widgets::{card, sign, state};
+use crate::dashboard::widgets::{card, sign, sketch, state};
 
 /// Height that makes the three cards alike.
-const CARD_HEIGHT: f32 = 236.0;
+const CARD_HEIGHT: f32 = 258.0;
+/// Height of the button that begins.
+const BUTTON_HEIGHT: f32 = 32.0;
+/// Height of the small cards.
+const TILE_HEIGHT: f32 = 70.0;
+/// Their width at least: four in a row on a usual screen.
+const TILE_WIDTH: f32 = 215.0;
+/// The screens that have one.
+const TILES: [Screen; 8] =
+    [Screen::Autopsy, Screen::Tokens, Screen::Stem, Screen::Attention, Screen::Compare, Screen::CrashMap, Screen::Report, Screen::Doctor];
 /// Runs listed at most.
 const MAX_RUNS: usize = 5;
 
@@ -33,19 +42,51 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     });
     ui.add_space(theme::GAP_S);
     abilities(ui, model);
+    ui.add_space(theme::GAP_L);
+    ui.label(RichText::new("Look closer").font(theme::title_font(theme::SIZE_TITLE)));
+    ui.add_space(theme::GAP_XS);
+    card::columns(ui, TILES.len(), TILE_WIDTH, |ui, ix| tile(ui, model, TILES[ix]));
+}
+
+/// A screen as a card to click: its sign, name and purpose.
+fn tile(ui: &mut Ui, model: &mut Model, screen: Screen) {
+    let palette = theme::palette(ui);
+    let (rect, answer) = ui.allocate_exact_size(vec2(ui.available_width(), TILE_HEIGHT), egui::Sense::click());
+    answer.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Open {}", screen.title())));
+    let is_pointed_at = answer.hovered() || answer.has_focus();
+    let edge = if is_pointed_at { palette.accent } else { palette.line };
+    ui.painter().rect(rect, 10.0, palette.surface, egui::Stroke::new(1.0, edge), egui::StrokeKind::Inside);
+    let sign_rect = egui::Rect::from_min_size(rect.min + vec2(theme::GAP_M, 0.5 * (TILE_HEIGHT - 30.0)), vec2(44.0, 30.0));
+    sketch::paint(ui.painter(), sign_rect, palette, screen);
+    let left = sign_rect.right() + theme::GAP_M;
+    let title = ui.painter().layout_no_wrap(screen.title().to_string(), theme::title_font(theme::SIZE_BODY), palette.text);
+    let small = egui::FontId::proportional(theme::SIZE_SMALL);
+    let purpose = ui.painter().layout(screen.purpose().to_string(), small, palette.muted, rect.right() - left - theme::GAP_S);
+    let top = rect.center().y - 0.5 * (title.size().y + 2.0 + purpose.size().y);
+    let below = egui::pos2(left, top + title.size().y + 2.0);
+    ui.painter().galley(egui::pos2(left, top), title, palette.text);
+    ui.painter().galley(below, purpose, palette.muted);
+    if answer.clicked() {
+        model.ask(Action::Go(screen));
+    }
 }
 
 fn tall(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
     card::show(ui, title, |ui| {
-        ui.set_min_height(CARD_HEIGHT);
         contents(ui);
+        // The height that is left is counted from the next line on.
+        let used = ui.cursor().top() - ui.max_rect().top();
+        ui.set_min_height((CARD_HEIGHT - used).max(0.0));
     });
 }
 
+/// The button of a card, at its foot.
 fn main_button(ui: &mut Ui, text: &str, is_possible: bool) -> bool {
     let palette = theme::palette(ui);
+    let used = ui.cursor().top() - ui.max_rect().top();
+    ui.add_space((CARD_HEIGHT - used - BUTTON_HEIGHT).max(theme::GAP_XS));
     let label = RichText::new(text).font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);
-    ui.add_enabled(is_possible, egui::Button::new(label).fill(palette.accent).min_size(vec2(0.0, 32.0))).clicked()
+    ui.add_enabled(is_possible, egui::Button::new(label).fill(palette.accent).min_size(vec2(0.0, BUTTON_HEIGHT))).clicked()
 }
 
 fn watch(ui: &mut Ui, model: &mut Model) {
@@ -54,7 +95,6 @@ fn watch(ui: &mut Ui, model: &mut Model) {
         curves(ui);
         ui.label("Two small ViTs learn Fashion-MNIST at a bold learning rate: same seed, same batches. One turns pixels into tokens with a plain projection, the other adds BatchNorm and ReLU.");
         ui.label(RichText::new("About a minute").color(palette.muted));
-        ui.add_space(theme::GAP_XS);
         if main_button(ui, "Start the twin", model.abilities.can_train) {
             let action = twin::start_action(model);
             model.ask(action);
@@ -135,7 +175,6 @@ fn own(ui: &mut Ui, model: &mut Model) {
         ui.label(
             RichText::new("Starts from the demo: a small ViT with a conv-stem on the embedded Fashion-MNIST images.").color(palette.muted),
         );
-        ui.add_space(theme::GAP_XS);
         if main_button(ui, "Set up a training", true) {
             model.form = Form::default();
             model.ask(Action::Show(Vec::new(), Screen::Train));

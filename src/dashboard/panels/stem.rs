@@ -8,6 +8,7 @@ use crate::config::stem::StemGeometry;
 use crate::dashboard::model::Model;
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::axes::{self, Axis};
 use crate::dashboard::widgets::cells::{self, Cells};
 use crate::dashboard::widgets::probe_view::{self, Shown};
 use crate::dashboard::widgets::{card, state};
@@ -19,6 +20,8 @@ use crate::run::tensors::{Numbers, Tensors};
 const MAP_SIDE: f32 = 46.0;
 /// Side of the image, points.
 const IMAGE_SIDE: f32 = 168.0;
+/// Below this width the maps of a stage stand below its name.
+const NARROW_WIDTH: f32 = 620.0;
 /// Filters shown at most.
 const MAX_FILTERS: usize = 64;
 
@@ -52,17 +55,38 @@ fn strip(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let geometry = model.lead().and_then(|run| run.experiment.as_ref()?.model.stem_geometry().ok());
     let mut field = None;
     let image_rect = card::show(ui, "From pixels to tokens", |ui| {
-        probe_view::images(ui, model, shown);
-        let answer =
-            cells::show(ui, shown.id("stem image"), &probe_view::picture(maps, model.view.image), Vec2::splat(IMAGE_SIDE), "Probe image");
-        ui.label(RichText::new("Hover a map: the frame is what that pixel sees").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
-        for (ix, stage) in maps.stages.iter().enumerate() {
-            ui.separator();
-            let hovered = stage_row(ui, model, shown, ix, stage);
-            field =
-                field.or(hovered.and_then(|(column, row, side)| receptive_field(geometry.as_ref()?, &stage.name.layer, side, column, row)));
+        let is_narrow = ui.available_width() < NARROW_WIDTH;
+        let image = |ui: &mut Ui, model: &mut Model| {
+            ui.set_width(IMAGE_SIDE);
+            let picture = probe_view::picture(maps, model.view.image);
+            let answer = cells::show(ui, shown.id("stem image"), &picture, Vec2::splat(IMAGE_SIDE), "Probe image");
+            let words = "Hover a map: the frame is what that pixel sees";
+            ui.label(RichText::new(words).size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
+            probe_view::images(ui, model, shown);
+            answer.rect
+        };
+        let mut stages = |ui: &mut Ui, model: &mut Model| {
+            for (ix, stage) in maps.stages.iter().enumerate() {
+                if ix > 0 || is_narrow {
+                    ui.separator();
+                }
+                let hovered = stage_row(ui, model, shown, ix, stage, is_narrow);
+                let seen = |(column, row, side)| receptive_field(geometry.as_ref()?, &stage.name.layer, side, column, row);
+                field = field.or(hovered.and_then(seen));
+            }
+        };
+        if is_narrow {
+            let rect = image(ui, model);
+            stages(ui, model);
+            return rect;
         }
-        answer.rect
+        ui.horizontal_top(|ui| {
+            let rect = ui.vertical(|ui| image(ui, model)).inner;
+            ui.add_space(theme::GAP_M);
+            ui.vertical(|ui| stages(ui, model));
+            rect
+        })
+        .inner
     });
     if let Some([left, top, right, bottom]) = field {
         let rect = image_rect.inner;
@@ -73,54 +97,71 @@ fn strip(ui: &mut Ui, model: &mut Model, shown: &Shown) {
 }
 
 /// One stage; the pixel hovered in one of its maps, with the maps' side.
-fn stage_row(ui: &mut Ui, model: &mut Model, shown: &Shown, ix: usize, stage: &Stage) -> Option<(usize, usize, usize)> {
-    let palette = theme::palette(ui);
-    let [_, kept, height, width] = stage.maps.shape[..] else { return None };
-    let dead = stage.dead_channels();
-    let mut hovered = None;
+fn stage_row(ui: &mut Ui, model: &mut Model, shown: &Shown, ix: usize, stage: &Stage, is_narrow: bool) -> Option<(usize, usize, usize)> {
+    if is_narrow {
+        ui.horizontal_top(|ui| {
+            about(ui, stage);
+            histogram(ui, ix, stage, model.view.channel);
+        });
+        return stage_maps(ui, model, shown, ix, stage);
+    }
     ui.horizontal_top(|ui| {
-        ui.vertical(|ui| {
-            ui.set_width(150.0);
-            ui.label(RichText::new(stage.name.kind.name()).font(theme::title_font(theme::SIZE_TITLE)));
-            ui.label(RichText::new(&stage.name.layer).size(theme::SIZE_SMALL).color(palette.muted));
-            ui.label(
-                RichText::new(format!("{} channels, {width} × {height}", stage.channels.len()))
-                    .size(theme::SIZE_SMALL)
-                    .color(palette.muted),
-            );
-            if stage.name.kind == StageKind::Relu {
-                let ink = if dead.is_empty() { palette.good } else { palette.bad };
-                ui.label(RichText::new(format!("{} dead", dead.len())).size(theme::SIZE_SMALL).color(ink));
-            }
-        });
+        about(ui, stage);
         histogram(ui, ix, stage, model.view.channel);
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
-            for channel in 0..kept {
-                let Some(values) = stage.maps.at(&[model.view.image, channel]) else { continue };
-                let (low, high) =
-                    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
-                let span = f64::from(high - low).max(1e-9);
-                let map = Cells::mapped(width, values.iter().map(|&value| f64::from(value - low) / span), theme::grey);
-                let name = format!(
-                    "{} {}, channel {channel}: {} to {}",
-                    stage.name.layer,
-                    stage.name.kind.name(),
-                    short(f64::from(low)),
-                    short(f64::from(high))
-                );
-                let answer = cells::show(ui, shown.id(("stage", ix, channel)), &map, Vec2::splat(MAP_SIDE), &name);
-                if channel == model.view.channel {
-                    cells::outline(ui, answer.rect, 1, 1, (0, 0));
-                }
-                if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, width, height, place)) {
-                    hovered = Some((column, row, width));
-                }
-                if answer.on_hover_text(name).clicked() {
-                    model.view.channel = channel;
-                }
+        stage_maps(ui, model, shown, ix, stage)
+    })
+    .inner
+}
+
+/// What a stage is: its op, layer, size, dead channels.
+fn about(ui: &mut Ui, stage: &Stage) {
+    let palette = theme::palette(ui);
+    let [_, _, height, width] = stage.maps.shape[..] else { return };
+    let dead = stage.dead_channels();
+    ui.vertical(|ui| {
+        ui.set_width(150.0);
+        ui.label(RichText::new(stage.name.kind.name()).font(theme::title_font(theme::SIZE_TITLE)));
+        ui.label(RichText::new(&stage.name.layer).size(theme::SIZE_SMALL).color(palette.muted));
+        ui.label(
+            RichText::new(format!("{} channels, {width} × {height}", stage.channels.len())).size(theme::SIZE_SMALL).color(palette.muted),
+        );
+        if stage.name.kind == StageKind::Relu {
+            let ink = if dead.is_empty() { palette.good } else { palette.bad };
+            ui.label(RichText::new(format!("{} dead", dead.len())).size(theme::SIZE_SMALL).color(ink));
+        }
+    });
+}
+
+/// The maps of the chosen image; the pixel hovered in one of them, with the maps' side.
+fn stage_maps(ui: &mut Ui, model: &mut Model, shown: &Shown, ix: usize, stage: &Stage) -> Option<(usize, usize, usize)> {
+    let [_, kept, height, width] = stage.maps.shape[..] else { return None };
+    let mut hovered = None;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for channel in 0..kept {
+            let Some(values) = stage.maps.at(&[model.view.image, channel]) else { continue };
+            let (low, high) =
+                values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+            let span = f64::from(high - low).max(1e-9);
+            let map = Cells::mapped(width, values.iter().map(|&value| f64::from(value - low) / span), theme::grey);
+            let name = format!(
+                "{} {}, channel {channel}: {} to {}",
+                stage.name.layer,
+                stage.name.kind.name(),
+                short(f64::from(low)),
+                short(f64::from(high))
+            );
+            let answer = cells::show(ui, shown.id(("stage", ix, channel)), &map, Vec2::splat(MAP_SIDE), &name);
+            if channel == model.view.channel {
+                cells::outline(ui, answer.rect, 1, 1, (0, 0));
             }
-        });
+            if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, width, height, place)) {
+                hovered = Some((column, row, width));
+            }
+            if answer.on_hover_text(name).clicked() {
+                model.view.channel = channel;
+            }
+        }
     });
     hovered
 }
@@ -135,7 +176,7 @@ fn histogram(ui: &mut Ui, ix: usize, stage: &Stage, channel: usize) {
     let bars: Vec<Bar> = shares
         .iter()
         .enumerate()
-        .map(|(bin, &share)| Bar::new(low + (bin as f64 + 0.5) * width, f64::from(share)).width(width * 0.92).fill(palette.run(0)))
+        .map(|(bin, &share)| Bar::new(low + (bin as f64 + 0.5) * width, f64::from(share)).width(width).fill(palette.run(0)))
         .collect();
     let sums = stage.channels.get(channel).copied().unwrap_or_default();
     let words = format!(
@@ -144,8 +185,9 @@ fn histogram(ui: &mut Ui, ix: usize, stage: &Stage, channel: usize) {
         short(f64::from(sums.deviation)),
         100.0 * sums.zero_frac
     );
-    let plot = Plot::new(("histogram", ix)).width(150.0).height(76.0).show_background(false).show_axes([true, false]).show_grid(false);
-    let plot = plot.allow_scroll(false).allow_zoom(false).allow_drag(false).x_axis_formatter(|mark, _| short(mark.value));
+    let plot = axes::styled(ui, Plot::new(("histogram", ix)), Axis::default(), Axis::default());
+    let plot = plot.width(150.0).height(76.0).show_axes([true, false]).show_grid(false).include_y(0.0);
+    let plot = plot.allow_zoom(false).allow_drag(false).set_margin_fraction(vec2(0.02, 0.0));
     let answer = plot.show(ui, |plot| plot.bar_chart(BarChart::new("share", bars).allow_hover(false)));
     answer.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::GraphicsObject, true, format!("Histogram, {words}")));
     answer.response.on_hover_text(words);
@@ -212,15 +254,9 @@ fn theorem(ui: &mut Ui, model: &mut Model, shown: &Shown) {
         };
         let points: Vec<[f64; 2]> = theorem.channels.iter().map(|channel| [f64::from(channel.scale), f64::from(channel.l1)]).collect();
         let penalty: f64 = theorem.channels.iter().map(|channel| f64::from(channel.penalty)).sum();
-        let plot = Plot::new("theorem 1")
-            .height(220.0)
-            .show_background(false)
-            .allow_scroll(false)
-            .grid_color(palette.line)
-            .include_y(0.0)
-            .y_axis_min_width(36.0);
+        let plot = axes::styled(ui, Plot::new("theorem 1").height(220.0).include_y(0.0), Axis::default(), Axis::default());
         let chosen = points.get(model.view.channel).copied();
-        let answer = plot.x_axis_formatter(|mark, _| short(mark.value)).y_axis_formatter(|mark, _| short(mark.value)).show(ui, |plot| {
+        let answer = plot.show(ui, |plot| {
             plot.points(Points::new("channel", points.clone()).color(palette.run(0)).radius(4.0));
             if let Some(point) = chosen {
                 plot.points(Points::new("chosen channel", vec![point]).color(palette.accent).radius(6.0).filled(false));
@@ -238,7 +274,7 @@ fn bounds(ui: &mut Ui, model: &Model, shown: &Shown) {
     card::show(ui, "Theorem 2: similarity of the tokens and its bound", |ui| {
         egui::ScrollArea::horizontal().id_salt("bounds").show(ui, |ui| {
             egui::Grid::new("bounds").striped(true).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
-                for title in ["stage", "μ", "σ", "‖B‖ₒₚ", "least row", "similarity", "bound"] {
+                for title in ["stage", "μ", "σ", "operator norm", "least row", "similarity", "bound"] {
                     ui.label(RichText::new(title).color(palette.muted));
                 }
                 ui.end_row();

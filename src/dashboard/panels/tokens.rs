@@ -8,6 +8,7 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::Run;
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
+use crate::dashboard::widgets::axes::{self, Axis};
 use crate::dashboard::widgets::cells::{self, Cells};
 use crate::dashboard::widgets::{card, probe_view, state};
 use crate::run::number::{is_finite, short};
@@ -30,7 +31,7 @@ pub fn layer_name(layer: usize) -> String {
     match layer {
         0 => "stem".to_string(),
         1 => "+ position".to_string(),
-        block => format!("block {}", block - 1),
+        later => format!("block {}", later - 2),
     }
 }
 
@@ -52,14 +53,9 @@ fn figure(ui: &mut Ui, model: &mut Model) {
             return;
         }
         let layer = model.view.layer as f64;
-        let plot = Plot::new("similarity by layer")
-            .height(230.0)
-            .show_background(false)
-            .allow_scroll(false)
-            .grid_color(palette.line)
-            .include_y(0.0)
-            .include_y(1.0)
-            .y_axis_min_width(36.0)
+        let plot = Plot::new("similarity by layer").height(240.0).include_y(0.0).include_y(1.0);
+        let plot = axes::styled(ui, plot, Axis::default(), Axis::default());
+        let plot = plot
             .x_grid_spacer(|input| {
                 let whole = |layer: i32| egui_plot::GridMark { value: f64::from(layer), step_size: 1.0 };
                 (input.bounds.0.ceil() as i32..=input.bounds.1.floor() as i32).map(whole).collect()
@@ -110,7 +106,7 @@ fn short_layer(layer: usize) -> String {
     match layer {
         0 => "stem".to_string(),
         1 => "+pos".to_string(),
-        block => (block - 1).to_string(),
+        later => (later - 2).to_string(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::dashboard::theme;
 use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Dot, Trace};
 use crate::dashboard::widgets::{card, feed, group_strip, sign};
+use crate::dashboard::words;
 use crate::run::command::Command;
 use crate::run::number::short;
 use crate::run::report::grouped;
@@ -20,6 +21,9 @@ use crate::run::report::grouped;
 const MAIN_HEIGHT: f32 = 260.0;
 /// Height of the small charts.
 const SIDE_HEIGHT: f32 = 150.0;
+
+/// Width of the smoothing's name, slider and number together.
+const SMOOTHING_WIDTH: f32 = 240.0;
 
 /// The order of a training from its initial weights.
 pub fn order(name: &str, experiment: Experiment) -> Order {
@@ -72,8 +76,7 @@ fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
             } else {
                 standing.status.name()
             };
-            let crash =
-                standing.crash.map_or(String::new(), |crash| format!(", {} at step {}", crash.kind.name().replace('_', " "), crash.step));
+            let crash = standing.crash.map_or(String::new(), |crash| format!(", {}", words::crash(crash)));
             ui.label(RichText::new(format!("{state}, {}{crash}", standing.verdict.name())).color(palette.verdict(standing.verdict)));
             ui.label(RichText::new(format!("{device}, {} parameters", grouped(standing.started.params))).color(palette.muted));
         });
@@ -169,6 +172,7 @@ pub fn switches(ui: &mut Ui, model: &mut Model) {
             model.view.is_log_y = !model.view.is_log_y;
         }
         ui.add_space(theme::GAP_S);
+        card::keep_together(ui, SMOOTHING_WIDTH);
         let label = ui.label(RichText::new("smoothing").size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         ui.spacing_mut().slider_width = 90.0;
         let slider = Slider::new(&mut model.view.smoothing, 0.0..=0.99).fixed_decimals(2);
@@ -179,6 +183,12 @@ pub fn switches(ui: &mut Ui, model: &mut Model) {
 
 /// The chart of a metric over the selected runs; moves the playhead on a click.
 pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Metric, height: f32) {
+    let runs = model.view.runs.clone();
+    metric_card_of(ui, model, &runs, (id, metric, height));
+}
+
+/// The same over these runs.
+pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], (id, metric, height): (&'static str, Metric, f32)) {
     let spec = ChartSpec {
         id,
         metric,
@@ -190,12 +200,14 @@ pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Met
         level: None,
         step: model.view.step,
         steps: None,
+        corners: Vec::new(),
     };
     let level = model.lead().filter(|_| metric == Metric::Loss).and_then(|run| run.state.standing.chance_loss());
     let spec = ChartSpec { level: level.map(|level| (level, "chance, ln K")), ..spec };
     let mut answer = Default::default();
     card::show(ui, metric.title(), |ui| {
-        let traces: Vec<Trace> = model.selected().into_iter().map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
+        let open = runs.iter().filter_map(|key| model.runs.get(key));
+        let traces: Vec<Trace> = open.map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
         answer = chart::show(ui, &spec, &traces, &|run| dots(run, metric));
     });
     if let Some(step) = answer.clicked_step {

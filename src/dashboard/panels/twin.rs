@@ -12,9 +12,10 @@ use crate::dashboard::model::{Action, Model};
 use crate::dashboard::panels::train;
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
-use crate::dashboard::view::Screen;
+use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
 use crate::dashboard::widgets::{card, feed, sign, state};
+use crate::dashboard::words;
 use crate::run::number::short;
 
 /// Height of a chart.
@@ -86,7 +87,8 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     ui.add_space(theme::GAP_M);
     let keys: Vec<RunKey> = model.view.runs.iter().take(2).cloned().collect();
     if keys.len() < 2 {
-        state::empty(ui, "No twin yet", "Start one above, or select two runs in the list to see them mirrored");
+        let runs = super::newest(model, 2, |_| true);
+        super::offer(ui, model, "No twin yet", "Start one above, or select two runs in the list to see them mirrored", runs);
         return;
     }
     train::switches(ui, model);
@@ -97,11 +99,19 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
 fn setting(ui: &mut Ui, model: &mut Model) {
     let palette = theme::palette(ui);
     let mut is_started = false;
-    card::show(ui, "Setting", |ui| {
+    let orders = model.twin.orders();
+    let is_possible = orders.is_ok() && model.abilities.can_train;
+    let start = |ui: &mut Ui| {
+        let label = RichText::new("Start both").font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);
+        is_started = ui.add_enabled(is_possible, egui::Button::new(label).fill(palette.accent)).clicked();
+    };
+    card::show_with(ui, "Setting", start, |ui| {
         ui.horizontal_wrapped(|ui| {
+            ui.set_row_height(ui.spacing().interact_size.y);
             for side in 0..2 {
+                card::keep_together(ui, 240.0);
                 let label = ui.label(["Stem A", "Stem B"][side]);
-                let combo = ComboBox::from_id_salt(("stem", side)).selected_text(model.twin.stems[side].clone()).width(190.0);
+                let combo = ComboBox::from_id_salt(("stem", side)).selected_text(model.twin.stems[side].clone()).width(165.0);
                 let answer = combo.show_ui(ui, |ui| {
                     for stem in STEMS {
                         ui.selectable_value(&mut model.twin.stems[side], (*stem).to_string(), *stem);
@@ -109,20 +119,19 @@ fn setting(ui: &mut Ui, model: &mut Model) {
                 });
                 answer.response.labelled_by(label.id);
             }
-            for (key, name) in [("optim.lr", "Learning rate"), ("schedule.warmup_epochs", "Warm-up epochs"), ("train.seed", "Seed")] {
+            let fields =
+                [("optim.lr", "Learning rate", 150.0), ("schedule.warmup_epochs", "Warm-up epochs", 165.0), ("train.seed", "Seed", 95.0)];
+            for (key, name, width) in fields {
+                card::keep_together(ui, width);
                 let label = ui.label(name);
                 if let Some(text) = model.twin.texts.get_mut(key) {
                     ui.add(TextEdit::singleline(text).desired_width(56.0)).labelled_by(label.id);
                 }
             }
-            let orders = model.twin.orders();
-            let label = RichText::new("Start both").color(palette.on_accent);
-            let button = egui::Button::new(label).fill(palette.accent);
-            is_started = ui.add_enabled(orders.is_ok() && model.abilities.can_train, button).clicked();
-            if let Err(error) = orders {
-                ui.label(RichText::new(error).color(palette.bad));
-            }
         });
+        if let Err(error) = orders {
+            ui.label(RichText::new(error).color(palette.bad));
+        }
         let note = "Both begin from the same seed and see the same batches; learning rate 8e-3 after 100 warm-up steps is bold on purpose.";
         ui.label(RichText::new(note).size(theme::SIZE_SMALL).color(palette.muted));
     });
@@ -169,6 +178,7 @@ fn half(ui: &mut Ui, model: &mut Model, key: &RunKey, side: usize) {
                 level: (metric == Metric::Loss).then(|| run.state.standing.chance_loss()).flatten().map(|level| (level, "chance, ln K")),
                 step: model.view.step,
                 steps: None,
+                corners: corners(model, metric),
             };
             let answer = chart::show(ui, &spec, &traces, &|_| Vec::new());
             actions.extend(answer.clicked_step.map(|step| Action::Seek(Some(step))));
@@ -178,6 +188,18 @@ fn half(ui: &mut Ui, model: &mut Model, key: &RunKey, side: usize) {
         actions.extend(feed::show(ui, run, 150.0).map(|step| Action::Seek(Some(step))));
     });
     actions.into_iter().for_each(|action| model.ask(action));
+}
+
+/// What both charts of a metric show at least: all steps of both runs, also those planned, and all numbers.
+fn corners(model: &Model, metric: Metric) -> Vec<[f64; 2]> {
+    let axis = model.view.x_axis;
+    let of = |run: &&Run| {
+        let extent = run.curve(metric).raw.extent(0..run.num_points());
+        let planned = if run.is_running() && axis != XAxis::Wall { run.state.standing.started.total_steps } else { run.last_step() };
+        let x = run.x_of_step(axis, planned);
+        (!extent.is_empty()).then(|| [[run.x_at(axis, 0), f64::from(extent.low)], [x, f64::from(extent.high)]])
+    };
+    model.view.runs.iter().take(2).filter_map(|key| model.runs.get(key)).collect::<Vec<_>>().iter().filter_map(of).flatten().collect()
 }
 
 fn numbers(ui: &mut Ui, run: &Run, step: u64) {
@@ -202,7 +224,7 @@ fn verdict(ui: &mut Ui, model: &Model, keys: &[RunKey]) {
     let [a, b] = runs[..] else { return };
     let say = |run: &Run| {
         let ending = match run.state.standing.crash {
-            Some(crash) => format!("{} at step {}", crash.kind.name().replace('_', " "), crash.step),
+            Some(crash) => format!("crashed at step {} ({})", crash.step, words::alarm(crash.kind)),
             None => format!("is {} at step {}", run.verdict().name(), run.last_step()),
         };
         format!("{} {ending}", super::stem_of(run))

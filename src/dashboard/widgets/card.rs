@@ -4,6 +4,9 @@ use egui::{CornerRadius, Frame, InnerResponse, Margin, RichText, Stroke, Ui};
 
 use crate::dashboard::theme;
 
+/// Height of a column at most, points: a screen scrolls without end.
+const MAX_HEIGHT: f32 = 1e5;
+
 /// The frame of a card.
 pub fn frame(ui: &Ui) -> Frame {
     let palette = theme::palette(ui);
@@ -46,12 +49,24 @@ pub fn heading(ui: &mut Ui, title: &str, purpose: &str) {
 /// A number with its name below it.
 pub fn figure(ui: &mut Ui, value: &str, name: &str) {
     let palette = theme::palette(ui);
-    let answer = ui.vertical(|ui| {
-        ui.spacing_mut().item_spacing.y = 0.0;
-        ui.label(RichText::new(value).font(theme::title_font(theme::SIZE_HEADING)));
-        ui.label(RichText::new(name).size(theme::SIZE_SMALL).color(palette.muted));
-    });
-    answer.response.on_hover_text(name);
+    let layout = |text: &str, font, color| ui.painter().layout_no_wrap(text.to_string(), font, color);
+    let number = layout(value, theme::title_font(theme::SIZE_HEADING), palette.text);
+    let words = layout(name, egui::FontId::proportional(theme::SIZE_SMALL), palette.muted);
+    // One piece, so that a row that is too narrow breaks between figures and never within one.
+    let size = egui::vec2(number.size().x.max(words.size().x), number.size().y + words.size().y);
+    let (rect, answer) = ui.allocate_exact_size(size, egui::Sense::hover());
+    answer.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, format!("{name} {value}")));
+    let below = rect.min + egui::vec2(0.0, number.size().y);
+    ui.painter().galley(rect.min, number, palette.text);
+    ui.painter().galley(below, words, palette.muted);
+}
+
+/// In a row that breaks: begins a new row if less than `width` is left in this one.
+pub fn keep_together(ui: &mut Ui, width: f32) {
+    if ui.available_size_before_wrap().x < width {
+        ui.end_row();
+        ui.set_row_height(ui.spacing().interact_size.y);
+    }
 }
 
 /// Width of each of `count` things side by side; none where the screen is too narrow for them.
@@ -66,11 +81,13 @@ pub fn column_width(ui: &Ui, count: usize, least_width: f32) -> Option<f32> {
 pub fn columns(ui: &mut Ui, count: usize, least_width: f32, mut add: impl FnMut(&mut Ui, usize)) {
     let fitting = (1..=count).rev().find(|&count| column_width(ui, count, least_width).is_some()).unwrap_or(1);
     let width = column_width(ui, fitting, 0.0).unwrap_or(ui.available_width());
+    // Not that of the row: what scrolls inside a column asks how much there is.
+    let height = ui.available_height().min(MAX_HEIGHT);
     for row in 0..count.div_ceil(fitting) {
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = theme::GAP_M;
             for ix in row * fitting..((row + 1) * fitting).min(count) {
-                ui.allocate_ui_with_layout(egui::vec2(width, 0.0), egui::Layout::top_down(egui::Align::Min), |ui| {
+                ui.allocate_ui_with_layout(egui::vec2(width, height), egui::Layout::top_down(egui::Align::Min), |ui| {
                     ui.set_width(width);
                     add(ui, ix);
                 });

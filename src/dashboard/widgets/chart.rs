@@ -4,11 +4,10 @@
 //! writes the ticks as numbers. Numbers that are not finite are ✖ marks on a strip along the bottom
 //! edge, each at its step. All charts of a screen share the bottom axis, the pointer and the playhead.
 
-use std::ops::RangeInclusive;
-
 use egui::{Align2, FontId, Id, Pos2, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
-use egui_plot::{FilledArea, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotTransform, Points, Span, VLine};
+use egui_plot::{FilledArea, HLine, Line, LineStyle, Plot, PlotPoint, PlotTransform, Points, Span, VLine};
 
+use super::axes;
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::series::{Block, Series};
 use crate::dashboard::theme::{self, Palette};
@@ -63,6 +62,8 @@ pub struct ChartSpec {
     pub step: Option<u64>,
     /// Steps to begin with, where a stretch is looked at.
     pub steps: Option<(u64, u64)>,
+    /// Places, x and number, that are always in sight: charts side by side share them.
+    pub corners: Vec<[f64; 2]>,
 }
 
 /// What a person did with a chart.
@@ -79,7 +80,7 @@ pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run)
     let pixels = ui.available_width().max(100.0) as usize;
     let link = Id::unique(("charts", spec.x_axis, spec.is_log_x, spec.steps));
     let lead = traces.first().map(|trace| trace.run);
-    let plot = plot(spec, scale, link, palette, lead);
+    let plot = plot(ui, spec, scale, link, traces);
     let answer = plot.show(ui, |plot| {
         let bounds = plot.plot_bounds();
         let is_auto = plot.auto_bounds().x;
@@ -93,9 +94,11 @@ pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run)
             let curve = trace.run.curve(spec.metric);
             if spec.is_smoothed {
                 pen.raw(plot, &curve.raw, range.clone(), 2 * pixels);
-                pen.bold(plot, &curve.smooth, range, 2 * pixels);
+                pen.bold(plot, &curve.smooth, range, 2 * pixels, theme::dash(trace.slot));
             } else {
-                pen.bold(plot, &curve.raw, range, 2 * pixels);
+                // Numbers that jump from step to step tear a dashed line apart; one run needs no dash.
+                let dash = if traces.len() > 1 { theme::dash(trace.slot) } else { LineStyle::Solid };
+                pen.bold(plot, &curve.raw, range, 2 * pixels, dash);
             }
             pen.dots(plot, &dots(trace.run));
             pen.spikes(plot, spec.metric);
@@ -125,23 +128,20 @@ pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run)
     ChartAnswer { clicked_step }
 }
 
-fn plot<'a>(spec: &ChartSpec, scale: Scale, link: Id, palette: &Palette, lead: Option<&Run>) -> Plot<'a> {
-    let metric = spec.metric;
-    let x_axis = spec.x_axis;
-    let mut plot = Plot::new(spec.id)
+fn plot<'a>(ui: &Ui, spec: &ChartSpec, scale: Scale, link: Id, traces: &[Trace]) -> Plot<'a> {
+    let (metric, x_axis) = (spec.metric, spec.x_axis);
+    let is_whole = matches!(x_axis, XAxis::Step | XAxis::Images);
+    // Charts side by side keep the same room, whichever of them has marks.
+    let has_strip = !spec.corners.is_empty() || traces.iter().any(|trace| !shown_broken(trace.run, metric).is_empty());
+    // Room for the strip below the lowest number.
+    let share = if has_strip { (STRIP_HEIGHT + 4.0) / (spec.height - 20.0).max(60.0) } else { 0.05 };
+    let plot = Plot::new(spec.id)
         .height(spec.height)
         .link_axis(link, [true, false])
         .link_cursor(link, [true, false])
-        .show_background(false)
-        .allow_scroll(false)
         .allow_boxed_zoom(true)
-        .grid_color(palette.line)
-        .cursor_color(palette.faint)
-        .set_margin_fraction(vec2(0.01, 0.08))
-        .y_axis_min_width(44.0)
+        .set_margin_fraction(vec2(0.01, share / (1.0 - 2.0 * share)))
         .sense(Sense::click_and_drag())
-        .x_axis_formatter(move |mark, range| scale.tick(scale.is_log_x, mark, range))
-        .y_axis_formatter(move |mark, range| scale.tick(scale.is_log_y, mark, range))
         .label_formatter(move |place| {
             let (name, at) = match place {
                 egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => (*plot_name, *position),
@@ -150,32 +150,16 @@ fn plot<'a>(spec: &ChartSpec, scale: Scale, link: Id, palette: &Palette, lead: O
             let x = short(scale.x_back(at.x));
             Some(format!("{name}\n{} {}\n{} {x}", metric.title(), short(scale.y_back(at.y)), x_axis.name()))
         });
-    if scale.is_log_y {
-        plot = plot.y_grid_spacer(decades);
-    }
-    if scale.is_log_x {
-        plot = plot.x_grid_spacer(decades);
-    }
-    if let Some((run, (first, last))) = lead.zip(spec.steps) {
+    let x = axes::Axis { is_log: scale.is_log_x, is_whole };
+    let mut plot = axes::styled(ui, plot, x, axes::Axis { is_log: scale.is_log_y, is_whole: false });
+    if let Some((run, (first, last))) = traces.first().map(|trace| trace.run).zip(spec.steps) {
         let [low, high] = [first, last].map(|step| scale.x(run.x_of_step(x_axis, step)));
         plot = plot.default_x_bounds(low, high.max(low + 1e-9));
     }
+    for &[x, y] in &spec.corners {
+        plot = plot.include_x(scale.x(x)).include_y(scale.y(y));
+    }
     plot
-}
-
-/// Grid lines at powers of ten, and at 2 and 5 between them where there is room.
-fn decades(input: egui_plot::GridInput) -> Vec<GridMark> {
-    let (low, high) = input.bounds;
-    let mut marks = Vec::new();
-    if high - low > 60.0 {
-        return marks;
-    }
-    for decade in low.floor() as i32..=high.ceil() as i32 {
-        for (factor, step_size) in [(1.0, 1.0), (2.0, 0.3), (5.0, 0.3)] {
-            marks.push(GridMark { value: f64::from(decade) + f64::log10(factor), step_size });
-        }
-    }
-    marks
 }
 
 /// From numbers to places of the axes, and back.
@@ -211,26 +195,6 @@ impl Scale {
             XAxis::Wall => 1e-2,
         }
     }
-
-    fn tick(self, is_log: bool, mark: GridMark, range: &RangeInclusive<f64>) -> String {
-        if !is_log {
-            return tick_text(mark.value, range);
-        }
-        // Between powers of ten there is room for words on a short axis only.
-        let is_decade = (mark.value - mark.value.round()).abs() < 1e-6;
-        if is_decade || range.end() - range.start() < 1.6 { short(10f64.powf(mark.value)) } else { String::new() }
-    }
-}
-
-/// A tick: large steps as `12k`.
-fn tick_text(value: f64, range: &RangeInclusive<f64>) -> String {
-    let size = range.start().abs().max(range.end().abs());
-    let rounded = if value.abs() < 1e-9 * size { 0.0 } else { value };
-    match rounded.abs() {
-        big if big >= 1e6 && size >= 1e6 => format!("{}M", short(rounded / 1e6)),
-        big if big >= 1e4 => format!("{}k", short(rounded / 1e3)),
-        _ => short(rounded),
-    }
 }
 
 /// Draws one trace.
@@ -242,37 +206,39 @@ struct Pen<'a> {
 }
 
 impl Pen<'_> {
-    fn points(&self, blocks: &[Block], y: impl Fn(&Block) -> f64) -> Vec<[f64; 2]> {
-        let middle = |block: &Block| self.trace.run.x_at(self.scale.x_axis, (block.first + block.last) / 2);
-        blocks.iter().filter(|block| !block.extent.is_empty()).map(|block| [self.scale.x(middle(block)), self.scale.y(y(block))]).collect()
+    fn place(&self, block: &Block, y: f32) -> [f64; 2] {
+        let middle = self.trace.run.x_at(self.scale.x_axis, (block.first + block.last) / 2);
+        [self.scale.x(middle), self.scale.y(f64::from(y))]
+    }
+
+    /// A line through the middles of blocks; it ends where nothing is finite.
+    fn line(&self, plot: &mut egui_plot::PlotUi<'_>, blocks: &[Block], look: impl Fn(Line<'static>) -> Line<'static>) {
+        for stretch in blocks.split(|block| block.extent.is_empty()).filter(|stretch| !stretch.is_empty()) {
+            let middle = |block: &Block| self.place(block, 0.5 * (block.extent.low + block.extent.high));
+            let points: Vec<[f64; 2]> = stretch.iter().map(middle).collect();
+            plot.line(look(Line::new(self.name.clone(), points).color(self.palette.run(self.trace.slot))));
+        }
     }
 
     fn raw(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize) {
         let color = self.palette.run(self.trace.slot);
         if range.len() <= MAX_RAW_POINTS.min(max_blocks) {
-            let blocks = series.blocks(range, max_blocks);
-            let points = self.points(&blocks, |block| f64::from(block.extent.low));
-            plot.line(Line::new(format!("{} raw", self.name), points).color(color.gamma_multiply(0.45)).width(1.0).allow_hover(false));
+            self.line(plot, &series.blocks(range, max_blocks), |line| line.color(color.gamma_multiply(0.45)).width(1.0).allow_hover(false));
             return;
         }
         // A band of few columns is calmer than one of many, and shows the same extremes.
         let blocks = series.blocks(range, max_blocks / 2);
-        let low = self.points(&blocks, |block| f64::from(block.extent.low));
-        let high = self.points(&blocks, |block| f64::from(block.extent.high));
-        let xs: Vec<f64> = low.iter().map(|point| point[0]).collect();
-        let [lows, highs] = [low, high].map(|points| points.into_iter().map(|point| point[1]).collect::<Vec<f64>>());
-        if xs.len() > 1 {
+        for stretch in blocks.split(|block| block.extent.is_empty()).filter(|stretch| stretch.len() > 1) {
+            let xs: Vec<f64> = stretch.iter().map(|block| self.place(block, 0.0)[0]).collect();
+            let lows: Vec<f64> = stretch.iter().map(|block| self.place(block, block.extent.low)[1]).collect();
+            let highs: Vec<f64> = stretch.iter().map(|block| self.place(block, block.extent.high)[1]).collect();
             let area = FilledArea::new(format!("{} band", self.name), &xs, &lows, &highs);
             plot.add(area.fill_color(color.gamma_multiply(0.28)).allow_hover(false));
         }
     }
 
-    fn bold(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize) {
-        let color = self.palette.run(self.trace.slot);
-        let blocks = series.blocks(range, max_blocks);
-        let points = self.points(&blocks, |block| 0.5 * (f64::from(block.extent.low) + f64::from(block.extent.high)));
-        let line = Line::new(self.name.clone(), points).color(color).width(2.0);
-        plot.line(line.style(theme::dash(self.trace.slot)));
+    fn bold(&self, plot: &mut egui_plot::PlotUi<'_>, series: &Series, range: std::ops::Range<usize>, max_blocks: usize, dash: LineStyle) {
+        self.line(plot, &series.blocks(range, max_blocks), |line| line.width(2.0).style(dash));
     }
 
     fn dots(&self, plot: &mut egui_plot::PlotUi<'_>, dots: &[Dot]) {
@@ -331,13 +297,11 @@ fn strip(ui: &Ui, rect: Rect, transform: &PlotTransform, scale: Scale, metric: M
             }
         }
     }
-    painter.text(
-        band.right_top() + vec2(-4.0, -2.0),
-        Align2::RIGHT_BOTTOM,
-        "not finite",
-        FontId::proportional(theme::SIZE_SMALL),
-        palette.bad,
-    );
+    // The word stands where no mark is.
+    let word = painter.layout_no_wrap("not finite".to_string(), FontId::proportional(theme::SIZE_SMALL), palette.bad);
+    let is_right_free = last_x < band.right() - word.size().x - 16.0;
+    let x = if is_right_free { band.right() - word.size().x - 6.0 } else { band.left() + 6.0 };
+    painter.galley(pos2(x, band.center().y - 0.5 * word.size().y), word, palette.bad);
     count
 }
 
@@ -356,8 +320,12 @@ fn cross(painter: &egui::Painter, at: Pos2, color: egui::Color32) {
 fn level_word(ui: &Ui, rect: Rect, transform: &PlotTransform, y: f64, word: &str, palette: &Palette) {
     let height = transform.position_from_point(&PlotPoint::new(0.0, y)).y;
     if rect.y_range().contains(height) {
-        let at = pos2(rect.right() - 6.0, height - 2.0);
-        ui.painter().text(at, Align2::RIGHT_BOTTOM, word, FontId::proportional(theme::SIZE_SMALL), palette.muted);
+        let at = pos2(rect.right() - 6.0, height - 3.0);
+        let galley = ui.painter().layout_no_wrap(word.to_string(), FontId::proportional(theme::SIZE_SMALL), palette.muted);
+        let place = Align2::RIGHT_BOTTOM.anchor_size(at, galley.size());
+        // A curve that passes behind the word leaves it legible.
+        ui.painter().rect_filled(place.expand2(vec2(3.0, 0.0)), 3.0, palette.surface.gamma_multiply(0.85));
+        ui.painter().galley(place.min, galley, palette.muted);
     }
 }
 

@@ -5,6 +5,7 @@ use egui::{RichText, ScrollArea, Ui};
 use super::{sign, state};
 use crate::dashboard::runs::Run;
 use crate::dashboard::theme;
+use crate::dashboard::words;
 use crate::run::alarm::{Level, Verdict};
 use crate::run::event::Event;
 
@@ -26,6 +27,8 @@ pub fn show(ui: &mut Ui, run: &Run, max_height: f32) -> Option<u64> {
 fn row(ui: &mut Ui, event: &Event) -> Option<u64> {
     let palette = theme::palette(ui);
     let answer = ui.horizontal_top(|ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
+        ui.spacing_mut().button_padding.y = 1.0;
         let step = RichText::new(event.step().to_string()).monospace().color(palette.muted);
         let is_clicked =
             ui.add(egui::Button::new(step).frame(false).min_size(egui::vec2(52.0, 0.0))).on_hover_text("Move the playhead here").clicked();
@@ -41,13 +44,13 @@ fn row(ui: &mut Ui, event: &Event) -> Option<u64> {
             ui.spacing_mut().item_spacing.y = 1.0;
             match event {
                 Event::Alarm(alarm) => {
-                    let title = alarm.kind.name().replace('_', " ");
+                    let title = words::sentence(&words::alarm(alarm.kind));
                     ui.label(RichText::new(title).font(theme::title_font(theme::SIZE_BODY)).color(palette.level(alarm.level)));
-                    ui.label(&alarm.why);
-                    ui.label(RichText::new(&alarm.hint).color(palette.muted));
+                    ui.label(words::sentence(&alarm.why));
+                    ui.label(RichText::new(words::sentence(&alarm.hint)).color(palette.muted));
                 }
                 _ => {
-                    ui.label(RichText::new(event.why()).color(palette.muted));
+                    ui.label(RichText::new(words::sentence(&event.why())).color(palette.muted));
                 }
             }
         });

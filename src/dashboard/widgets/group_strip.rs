@@ -13,8 +13,10 @@ use crate::run::number::{is_finite, short};
 
 /// Columns at most.
 const MAX_COLUMNS: usize = 240;
-/// Powers of ten from a calm cell to the brightest.
+/// Powers of ten from the median to the brightest cell …
 const DECADES: f64 = 2.0;
+/// … and to the darkest.
+const DECADES_BELOW: f64 = 1.0;
 /// New steps that make the map be drawn anew.
 const REDRAW_STEPS: usize = 16;
 /// Height of a row, points, at most.
@@ -76,8 +78,11 @@ pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u6
     });
     ui.horizontal(|ui| {
         ui.add_space(96.0);
-        cells::legend(ui, "median", "× 100", theme::sequential);
-        ui.label(RichText::new("not finite").size(theme::SIZE_SMALL).color(palette.bad));
+        cells::legend(ui, "median / 10", "median × 100", theme::sequential);
+        ui.add_space(theme::GAP_S);
+        let (swatch, _) = ui.allocate_exact_size(vec2(10.0, 8.0), egui::Sense::hover());
+        ui.painter().rect_filled(swatch, 1.0, palette.bad);
+        ui.label(RichText::new("not finite").size(theme::SIZE_SMALL));
     });
     clicked
 }
@@ -106,7 +111,11 @@ fn map_of(ui: &Ui, run: &Run, num_groups: usize) -> Arc<Map> {
     let num_columns = num_points.clamp(1, MAX_COLUMNS);
     let color = |group: usize, column: usize| {
         let (_, norm) = greatest(run, group, stretch(column, num_columns, num_points));
-        if !is_finite(norm) { palette.bad } else { theme::sequential((norm / medians[group].max(1e-30)).max(1e-9).log10() / DECADES) }
+        if !is_finite(norm) {
+            palette.bad
+        } else {
+            theme::sequential(((norm / medians[group].max(1e-30)).max(1e-9).log10() + DECADES_BELOW) / (DECADES_BELOW + DECADES))
+        }
     };
     let colors = (0..num_groups)
         .rev()

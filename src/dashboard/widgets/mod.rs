@@ -1,5 +1,7 @@
 //! Parts that several screens are made of.
 
+/// Axes of charts.
+pub mod axes;
 /// A card with a title.
 pub mod card;
 /// Charts over training.
@@ -8,6 +10,8 @@ pub mod chart;
 pub mod cells;
 /// Events as a list.
 pub mod feed;
+/// Text fields with a name.
+pub mod field;
 /// Gradient norms by parameter group.
 pub mod group_strip;
 /// The probe at the playhead.
@@ -16,5 +20,7 @@ pub mod probe_view;
 pub mod sampled;
 /// Verdicts and the signs on buttons, drawn.
 pub mod sign;
+/// Small drawings of the screens.
+pub mod sketch;
 /// What a panel shows when it has nothing to show.
 pub mod state;

@@ -13,7 +13,7 @@ use crate::dashboard::theme;
 use crate::run::probe::{Maps, ProbeFile};
 
 /// Side of a small picture, points.
-pub const THUMB_SIDE: f32 = 64.0;
+pub const THUMB_SIDE: f32 = 76.0;
 
 /// A probe with the run and step it belongs to.
 #[derive(Clone)]
@@ -139,11 +139,10 @@ pub fn choose_patch(ui: &Ui, model: &mut Model, answer: &Response, grid: usize) 
     }
 }
 
-/// A picture of the image with a map of the patches laid over it.
+/// A picture of the image with a map of the patches, in see-through colours, laid over it.
 pub fn overlay(ui: &Ui, id: Id, image: &Cells, map: &Cells, rect: Rect) {
     cells::paint(ui, id.with("image"), image, rect);
-    let seen = Cells { width: map.width, height: map.height, colors: map.colors.iter().map(|color| color.gamma_multiply(0.72)).collect() };
-    cells::paint(ui, id.with("map"), &seen, rect);
+    cells::paint(ui, id.with("map"), map, rect);
 }
 
 /// Space for a picture, as large as fits, at most `side`.
@@ -163,7 +162,7 @@ pub fn similarity(ui: &mut Ui, model: &mut Model) {
         let patch = model.patch().unwrap_or(maps.grid * maps.grid / 2);
         let row_ix = coarse_patch(patch, maps.grid, coarse);
         model.hovered_patch = None;
-        ui.horizontal_wrapped(|ui| {
+        ui.horizontal_top(|ui| {
             let answer = cells::show(
                 ui,
                 shown.id("chooser"),
@@ -172,33 +171,38 @@ pub fn similarity(ui: &mut Ui, model: &mut Model) {
                 "Probe image: choose a patch",
             );
             choose_patch(ui, model, &answer, maps.grid);
-            for layer in 0..layers {
-                let Some(matrix) = maps.similarity.at(&[model.view.image, layer]) else { continue };
-                let row = &matrix[row_ix * pairs..(row_ix + 1) * pairs];
-                let map = map_cells(row, 0.0, 1.0, theme::sequential);
-                ui.vertical(|ui| {
+            ui.horizontal_wrapped(|ui| {
+                for layer in 0..layers {
+                    let Some(matrix) = maps.similarity.at(&[model.view.image, layer]) else { continue };
+                    let row = &matrix[row_ix * pairs..(row_ix + 1) * pairs];
+                    let map = map_cells(row, 0.0, 1.0, theme::sequential);
                     let name = crate::dashboard::panels::tokens::layer_name(layer);
-                    let answer = cells::show(
-                        ui,
-                        shown.id(("similarity", layer)),
-                        &map,
-                        Vec2::splat(THUMB_SIDE),
-                        &format!("Similarity to the patch, {name}"),
-                    );
+                    let words = format!("Similarity to the patch, {name}");
+                    let answer = captioned(ui, shown.id(("similarity", layer)), &map, &name, &words);
                     if layer == model.view.layer {
-                        cells::outline(ui, answer.rect, 1, 1, (0, 0));
+                        cells::outline(ui, Rect::from_min_size(answer.rect.min, Vec2::splat(THUMB_SIDE)), 1, 1, (0, 0));
                     }
                     if answer.clicked() {
                         model.view.layer = layer;
                     }
-                    ui.label(RichText::new(name).size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
-                });
-            }
+                }
+            });
         });
         cells::legend(ui, "0 diverse", "1 alike", theme::sequential);
     });
     ui.add_space(theme::GAP_M);
     matrix(ui, model, &shown);
+}
+
+/// A small picture with a word below it, in one piece: a row breaks between two of them.
+fn captioned(ui: &mut Ui, id: Id, map: &Cells, caption: &str, words: &str) -> Response {
+    let (rect, answer) = ui.allocate_exact_size(vec2(THUMB_SIDE, THUMB_SIDE + 18.0), egui::Sense::click());
+    answer.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, words));
+    cells::paint(ui, id, map, Rect::from_min_size(rect.min, Vec2::splat(THUMB_SIDE)));
+    let at = egui::pos2(rect.center().x, rect.bottom());
+    let font = egui::FontId::proportional(theme::SIZE_SMALL);
+    ui.painter().text(at, egui::Align2::CENTER_BOTTOM, caption, font, theme::palette(ui).muted);
+    answer
 }
 
 fn matrix(ui: &mut Ui, model: &Model, shown: &Shown) {

@@ -4,6 +4,7 @@
 use egui::Ui;
 use egui_plot::{FilledArea, HLine, Line, Plot};
 
+use super::axes::{self, Axis};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::XAxis;
@@ -65,24 +66,15 @@ pub fn places(group: &Group, baseline: Option<&Run>, metric: Metric, axis: XAxis
 pub fn show(ui: &mut Ui, groups: &[Group], baseline: Option<&Run>, metric: Metric, axes: (XAxis, bool, bool), height: f32) {
     let palette = theme::palette(ui);
     let (axis, is_log_x, is_log_y) = (axes.0, axes.1, axes.2 && baseline.is_none());
+    let (x, y) = (Axis { is_log: is_log_x, is_whole: false }, Axis { is_log: is_log_y, is_whole: false });
     let to_x = move |x: f64| if is_log_x { x.max(1e-3).log10() } else { x };
     let to_y = move |y: f64| if is_log_y { y.max(1e-12).log10() } else { y };
-    let back = |is_log: bool| move |value: f64| if is_log { 10f64.powf(value) } else { value };
-    let (x_back, y_back) = (back(is_log_x), back(is_log_y));
-    let plot = Plot::new("groups")
-        .height(height)
-        .show_background(false)
-        .allow_scroll(false)
-        .grid_color(palette.line)
-        .y_axis_min_width(44.0)
-        .x_axis_formatter(move |mark, _| short(x_back(mark.value)))
-        .y_axis_formatter(move |mark, _| short(y_back(mark.value)))
-        .label_formatter(move |place| match place {
-            egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                Some(format!("{plot_name}\n{}\n{} {}", short(y_back(position.y)), axis.name(), short(x_back(position.x))))
-            }
-            egui_plot::HoverPosition::Elsewhere { .. } => None,
-        });
+    let plot = axes::styled(ui, Plot::new("groups").height(height), x, y).label_formatter(move |place| match place {
+        egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
+            Some(format!("{plot_name}\n{}\n{} {}", short(y.back(position.y)), axis.name(), short(x.back(position.x))))
+        }
+        egui_plot::HoverPosition::Elsewhere { .. } => None,
+    });
     let lines: Vec<(&Group, Vec<Place>)> = groups.iter().map(|group| (group, places(group, baseline, metric, axis))).collect();
     let answer = plot.show(ui, |plot| {
         if baseline.is_some() {

@@ -14,6 +14,21 @@ pub fn empty(ui: &mut Ui, title: &str, hint: &str) {
     });
 }
 
+/// Nothing there yet, with a picture of what would be here and something to press.
+pub fn empty_with(ui: &mut Ui, picture: impl FnOnce(&mut Ui), title: &str, hint: &str, buttons: impl FnOnce(&mut Ui)) {
+    centred(ui, |ui| {
+        let palette = theme::palette(ui);
+        ui.add_space(theme::GAP_L);
+        picture(ui);
+        ui.add_space(theme::GAP_M);
+        ui.label(RichText::new(title).font(theme::title_font(theme::SIZE_TITLE)));
+        ui.label(RichText::new(hint).color(palette.muted));
+        ui.add_space(theme::GAP_S);
+        buttons(ui);
+        ui.add_space(theme::GAP_L);
+    });
+}
+
 /// On its way.
 pub fn loading(ui: &mut Ui, what: &str) {
     centred(ui, |ui| {

@@ -1,6 +1,11 @@
 //! Adapters, limits, self-test and op times of this machine.
 
+use std::collections::BTreeMap;
+
+use vitrine::config::Sources;
+use vitrine::config::load::load_for_training;
 use vitrine::dashboard::host::{Checkup, KernelFinding, Notice};
+use vitrine::data::{self, loader::Loader};
 use vitrine::error::Result;
 use vitrine::gpu::Gpu;
 use vitrine::gpu::device::adapters;
@@ -9,6 +14,7 @@ use vitrine::platform::{self, Wait as _};
 use vitrine::train::device::Device;
 use vitrine::train::selftest;
 use vitrine::train::session::DeviceChoice;
+use vitrine::train::step::Trainer;
 
 use super::host::Voice;
 
@@ -41,7 +47,13 @@ pub fn check_up(voice: &Voice) {
     if infos.is_empty() {
         checkup.facts.push(("adapters".to_string(), "none; trainings run on the processor".to_string()));
     }
+    let mut seen = Vec::new();
     for info in infos {
+        // The same adapter through a second API.
+        if seen.contains(&info.name) {
+            continue;
+        }
+        seen.push(info.name.clone());
         checkup.facts.push(("adapter".to_string(), format!("{}, {}", info.name, info.backend)));
         checkup.facts.push(("driver".to_string(), format!("{} {}", info.driver, info.driver_info)));
         voice.tell(Notice::Checkup(Box::new(checkup.clone())));
@@ -49,6 +61,10 @@ pub fn check_up(voice: &Voice) {
             checkup.facts.push(("trouble".to_string(), error.to_string()));
         }
         voice.tell(Notice::Checkup(Box::new(checkup.clone())));
+    }
+    match op_millis().wait() {
+        Ok(millis) => checkup.op_millis = millis,
+        Err(error) => checkup.facts.push(("timings".to_string(), error.to_string())),
     }
     checkup.is_done = true;
     voice.tell(Notice::Checkup(Box::new(checkup)));
@@ -83,4 +99,25 @@ fn adapter(voice: &Voice, name: &str, checkup: &mut Checkup) -> Result<()> {
     let findings = selftest::check(&gpu, &mut tell).wait()?;
     tell(&findings);
     Ok(())
+}
+
+/// Milliseconds of each op in a forward and backward pass of the demo on the device that trains, the
+/// longest first.
+async fn op_millis() -> Result<Vec<(String, f64)>> {
+    let sets = vec!["train.batch=16".to_string()];
+    let experiment = load_for_training(&Sources { preset: Some("demo"), sets, ..Sources::default() })?.experiment;
+    let batch = Loader::new(data::open(&experiment.data, &experiment.model)?.train, &experiment)?.batch(0)?;
+    let (device, _) = Device::open(DeviceChoice::Auto, None).await?;
+    let mut trainer = Trainer::new(&experiment, &device).await?;
+    trainer.load_initial().await?;
+    trainer.pass(&batch.images, &batch.targets)?;
+    let mut millis: BTreeMap<String, f64> = BTreeMap::new();
+    for timing in trainer.profile().await? {
+        // `blocks.0.attn matmul.nt`, perhaps with the kernel behind it: the op is the second word.
+        let op = timing.label.split(' ').nth(1).unwrap_or(&timing.label).to_string();
+        *millis.entry(op).or_default() += timing.millis;
+    }
+    let mut millis: Vec<(String, f64)> = millis.into_iter().collect();
+    millis.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    Ok(millis)
 }

@@ -1,5 +1,6 @@
 //! Trainings that the window starts, each on a thread of its own.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -12,10 +13,10 @@ use vitrine::platform::{self, Wait as _};
 use vitrine::run::command::Command;
 use vitrine::run::event::Event;
 use vitrine::run::read;
-use vitrine::run::store::checkpoint_path;
 use vitrine::schedule::Schedule;
+use vitrine::train::checkpoint::PRE_CRASH;
 use vitrine::train::device::Device;
-use vitrine::train::session::{self, DeviceChoice, Request, Start};
+use vitrine::train::session::{DeviceChoice, Request, Session, Start};
 use vitrine::train::step;
 
 use super::follow::head_of;
@@ -36,7 +37,7 @@ pub fn start(voice: &Voice, key: &RunKey, order: Order, runs_dir: &Path) -> Resu
 fn train(voice: &Voice, key: &RunKey, order: Order, runs_dir: &Path, inbox: &Receiver<Command>) -> Result<()> {
     let start = match &order.start {
         Wish::Fresh => Start::Fresh,
-        Wish::PreCrash(run) => Start::Weights(checkpoint_path(&folder_of(run, runs_dir), "pre-crash")),
+        Wish::PreCrash(run) => Start::Fork(folder_of(run, runs_dir), PRE_CRASH.to_string()),
         Wish::Resume(run) => Start::Resume(folder_of(run, runs_dir)),
     };
     let request = Request {
@@ -48,39 +49,27 @@ fn train(voice: &Voice, key: &RunKey, order: Order, runs_dir: &Path, inbox: &Rec
         device: DeviceChoice::Auto,
         adapter: None,
     };
-    let mut own_key = key.clone();
-    let mut is_named = false;
-    let mut early = Vec::new();
-    let outcome = session::run(&request, inbox, &mut |event: &Event| {
-        if !is_named && let Some(header) = newest(runs_dir, &request.name) {
-            // The session has made its folder before it speaks.
-            let id = RunKey(header.meta.id.clone());
-            voice.tell(Notice::Named(own_key.clone(), id.clone()));
-            own_key = id;
-            is_named = true;
-            if let Ok(mut head) = head_of(&header, own_key.clone(), Origin::Trained) {
-                head.is_live = true;
-                voice.tell(Notice::Opened(Box::new(head), std::mem::take(&mut early)));
-            }
+    let lasting_key: RefCell<Option<RunKey>> = RefCell::new(None);
+    // What is told before the folder is known is read from it.
+    let mut on_event = |event: &Event| {
+        if let Some(key) = &*lasting_key.borrow() {
+            voice.tell(Notice::Events(key.clone(), vec![event.clone()]));
         }
-        if is_named {
-            voice.tell(Notice::Events(own_key.clone(), vec![event.clone()]));
-        } else {
-            early.push(event.clone());
-        }
-    })
-    .wait();
-    voice.tell(Notice::Closed(own_key.clone()));
-    outcome.map(|_| ()).or_else(|error| {
-        voice.tell(Notice::RunFailed(own_key, error.to_string()));
-        Ok(())
-    })
-}
-
-/// The run of that name that is being written and was begun last.
-fn newest(runs_dir: &Path, name: &str) -> Option<read::RunHeader> {
-    let runs = read::list(runs_dir).ok()?.runs;
-    runs.into_iter().rev().find(|header| header.is_live && header.meta.name == name)
+    };
+    let session = Session::open(&request, &mut on_event).wait()?;
+    let recorded = read::read_run(session.run_dir())?;
+    let id = RunKey(recorded.header.meta.id.clone());
+    let mut head = head_of(&recorded.header, id.clone(), Origin::Trained)?;
+    head.is_live = true;
+    voice.tell(Notice::Named(key.clone(), id.clone()));
+    voice.tell(Notice::Opened(Box::new(head), recorded.events));
+    *lasting_key.borrow_mut() = Some(id.clone());
+    let outcome = session.finish(inbox).wait();
+    voice.tell(Notice::Closed(id.clone()));
+    if let Err(error) = outcome {
+        voice.tell(Notice::RunFailed(id, error.to_string()));
+    }
+    Ok(())
 }
 
 /// The folder of a run.
