@@ -1,5 +1,19 @@
-// Which values of x and y meet in a convolution. The including shader sets KERNEL and STRIDE and
-// declares `dims` with the sides (see shaders/ops/conv2d.wgsl).
+// Which values of x and y meet in a convolution. The including shader sets KERNEL, STRIDE and TRANSPOSED:
+// whether it makes d_x (as `y`) from d_y (as `x`).
+
+struct Dims {
+    batch: u32,
+    height: u32,
+    width: u32,
+    channels_in: u32,
+    channels_out: u32,
+    padding: u32,
+    height_out: u32,
+    width_out: u32,
+    part_len: u32,
+    num_parts: u32,
+}
+@group(0) @binding(0) var<uniform> dims: Dims;
 
 const OUTSIDE = 0xffffffffu;
 // Rows beyond the last: far outside every image, whatever is added or taken away.
@@ -41,6 +55,38 @@ fn y_over(corner: vec3<u32>, uv: u32) -> u32 {
     let j = corner.z - uv % KERNEL;
     let inside = i / STRIDE < dims.height_out && j / STRIDE < dims.width_out && i % STRIDE == 0u && j % STRIDE == 0u;
     return select(OUTSIDE, ((corner.x + i / STRIDE) * dims.width_out + j / STRIDE) * dims.channels_out, inside);
+}
+
+// Channels that are summed over, and channels and positions of the result.
+fn num_from() -> u32 {
+    return select(dims.channels_in, dims.channels_out, TRANSPOSED);
+}
+
+fn num_to() -> u32 {
+    return select(dims.channels_out, dims.channels_in, TRANSPOSED);
+}
+
+fn num_places() -> u32 {
+    return select(positions(), dims.batch * dims.height * dims.width, TRANSPOSED);
+}
+
+fn corner(position: u32) -> vec3<u32> {
+    if (TRANSPOSED) {
+        return corner_of_input(position);
+    }
+    return corner_of_patch(position);
+}
+
+fn source(corner: vec3<u32>, uv: u32) -> u32 {
+    if (TRANSPOSED) {
+        return y_over(corner, uv);
+    }
+    return x_under(corner, uv);
+}
+
+fn weight_ix(uv: u32, from_channel: u32, to_channel: u32) -> u32 {
+    let pair = select(vec2<u32>(to_channel, from_channel), vec2<u32>(from_channel, to_channel), TRANSPOSED);
+    return pair.x * patch_len() + uv * dims.channels_in + pair.y;
 }
 
 // One step of a product in shared memory: DEPTH by TILE of either operand.

@@ -2,68 +2,21 @@
 //
 //   y[b, i, j, o] = Σ_{u,v,c} x[b, s·i + u − p, s·j + v − p, c] · w[o, u, v, c]  (+ bias[o], then ReLU)
 //
-// Grid      T0 (no barrier): WORKGROUP × PLACES places (positions, or values of a patch) by CHANNELS
-//           channels a workgroup; a lane reads its own places, the channels are the same for all.
-//           …_tiled (T1): 64 × 64 values a workgroup, 4 × 4 an invocation, operands in shared memory
+// Grid      64 × 64 values a workgroup, 4 × 4 an invocation, operands in shared memory;
+//           backward_weight_final: one value an invocation. T0's own kernels: shaders/plain/conv2d.wgsl
 // Shapes    x, d_x [batch, height, width, channels_in]; y, d_y [batch, height_out, width_out, channels_out];
 //           w, d_w [channels_out, KERNEL, KERNEL, channels_in]; partial [num_parts, channels_out, patch_len]
-// Memory    …_tiled: (2·64 + 4)·16 words
-// Consts    KERNEL, STRIDE, BIAS, RELU, WORKGROUP, PLACES, CHANNELS; TRANSPOSED: forward makes d_x (as
-//           `y`) from d_y (as `x`), the same sum with the weight transposed
+// Memory    (2·64 + 4)·16 words; backward_weight_final none
+// Consts    KERNEL, STRIDE, BIAS, RELU, WORKGROUP; TRANSPOSED: forward makes d_x (as `y`) from d_y (as
+//           `x`), the same sum with the weight transposed
 // Oracle    src/cpu/conv2d.rs
 //# include lib/grid
 //# include lib/conv
-
-struct Dims {
-    batch: u32,
-    height: u32,
-    width: u32,
-    channels_in: u32,
-    channels_out: u32,
-    padding: u32,
-    height_out: u32,
-    width_out: u32,
-    part_len: u32,
-    num_parts: u32,
-}
-@group(0) @binding(0) var<uniform> dims: Dims;
 
 @group(1) @binding(0) var<storage, read> x: array<f32>;
 @group(1) @binding(1) var<storage, read> w: array<f32>;
 @group(1) @binding(2) var<storage, read> bias: array<f32>;
 @group(1) @binding(3) var<storage, read_write> y: array<f32>;
-
-// Channels that are summed over, and channels and positions of the result.
-fn num_from() -> u32 {
-    return select(dims.channels_in, dims.channels_out, TRANSPOSED);
-}
-
-fn num_to() -> u32 {
-    return select(dims.channels_out, dims.channels_in, TRANSPOSED);
-}
-
-fn num_places() -> u32 {
-    return select(positions(), dims.batch * dims.height * dims.width, TRANSPOSED);
-}
-
-fn corner(position: u32) -> vec3<u32> {
-    if (TRANSPOSED) {
-        return corner_of_input(position);
-    }
-    return corner_of_patch(position);
-}
-
-fn source(corner: vec3<u32>, uv: u32) -> u32 {
-    if (TRANSPOSED) {
-        return y_over(corner, uv);
-    }
-    return x_under(corner, uv);
-}
-
-fn weight_ix(uv: u32, from_channel: u32, to_channel: u32) -> u32 {
-    let pair = select(vec2<u32>(to_channel, from_channel), vec2<u32>(from_channel, to_channel), TRANSPOSED);
-    return pair.x * patch_len() + uv * dims.channels_in + pair.y;
-}
 
 fn write_y(position: u32, channel: u32, sum: f32) {
     if (position < num_places() && channel < num_to()) {
@@ -76,48 +29,8 @@ fn write_y(position: u32, channel: u32, sum: f32) {
     }
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let num_tiles = (num_to() + CHANNELS - 1u) / CHANNELS;
-    let first_channel = flat_group(group, groups) % num_tiles * CHANNELS;
-    let first_place = flat_group(group, groups) / num_tiles * (WORKGROUP * PLACES) + lane;
-    var corners: array<vec3<u32>, PLACES>;
-    for (var place = 0u; place < PLACES; place++) {
-        corners[place] = corner(first_place + place * WORKGROUP);
-    }
-    var sums: array<array<f32, CHANNELS>, PLACES>;
-    for (var uv = 0u; uv < KERNEL * KERNEL; uv++) {
-        var starts: array<u32, PLACES>;
-        for (var place = 0u; place < PLACES; place++) {
-            starts[place] = source(corners[place], uv);
-        }
-        for (var c = 0u; c < num_from(); c++) {
-            var values: array<f32, PLACES>;
-            for (var place = 0u; place < PLACES; place++) {
-                let inside = starts[place] != OUTSIDE;
-                values[place] = select(0.0, x[select(0u, starts[place] + c, inside)], inside);
-            }
-            for (var o = 0u; o < CHANNELS; o++) {
-                let weight = w[weight_ix(uv, c, min(first_channel + o, num_to() - 1u))];
-                for (var place = 0u; place < PLACES; place++) {
-                    sums[place][o] += values[place] * weight;
-                }
-            }
-        }
-    }
-    for (var place = 0u; place < PLACES; place++) {
-        for (var o = 0u; o < CHANNELS; o++) {
-            write_y(first_place + place * WORKGROUP, first_channel + o, sums[place][o]);
-        }
-    }
-}
-
 @compute @workgroup_size(TILE_GROUP)
-fn forward_tiled(
+fn forward(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -168,49 +81,8 @@ fn write_partial(part: u32, channel: u32, value_ix: u32, sum: f32) {
     }
 }
 
-// Places are values of the patch; the sum runs over part_len positions.
-@compute @workgroup_size(WORKGROUP)
-fn backward_weight_partial(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let num_tiles = (dims.channels_out + CHANNELS - 1u) / CHANNELS;
-    let num_blocks = (patch_len() + WORKGROUP * PLACES - 1u) / (WORKGROUP * PLACES);
-    let tile = flat_group(group, groups);
-    let first_channel = tile % num_tiles * CHANNELS;
-    let first_place = tile / num_tiles % num_blocks * (WORKGROUP * PLACES) + lane;
-    let part = tile / num_tiles / num_blocks;
-    if (part >= dims.num_parts) {
-        return;
-    }
-    var sums: array<array<f32, CHANNELS>, PLACES>;
-    let end = min((part + 1u) * dims.part_len, positions());
-    for (var position = part * dims.part_len; position < end; position++) {
-        let patch_corner = corner_of_patch(position);
-        var values: array<f32, PLACES>;
-        for (var place = 0u; place < PLACES; place++) {
-            let value_ix = min(first_place + place * WORKGROUP, patch_len() - 1u);
-            let start = x_under(patch_corner, value_ix / dims.channels_in);
-            let inside = start != OUTSIDE;
-            values[place] = select(0.0, x_saved[select(0u, start + value_ix % dims.channels_in, inside)], inside);
-        }
-        for (var o = 0u; o < CHANNELS; o++) {
-            let d = d_y[position * dims.channels_out + min(first_channel + o, dims.channels_out - 1u)];
-            for (var place = 0u; place < PLACES; place++) {
-                sums[place][o] += values[place] * d;
-            }
-        }
-    }
-    for (var place = 0u; place < PLACES; place++) {
-        for (var o = 0u; o < CHANNELS; o++) {
-            write_partial(part, first_channel + o, first_place + place * WORKGROUP, sums[place][o]);
-        }
-    }
-}
-
 @compute @workgroup_size(TILE_GROUP)
-fn backward_weight_partial_tiled(
+fn backward_weight_partial(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,

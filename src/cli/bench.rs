@@ -1,4 +1,4 @@
-//! `bench`: training steps and matrix products against the clock.
+//! `bench`: training steps, matrix products and ops against the clock.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use vitrine::train::device::Device;
 use vitrine::train::step::{self, Trainer};
 
 use super::args::{DeviceArgs, DeviceName};
-use super::{output, products};
+use super::{op_times, output, products};
 
 /// Batches made before the clock starts, so that making them is not timed.
 const NUM_BATCHES: usize = 4;
@@ -40,6 +40,7 @@ Examples:
   vitrine bench step --preset deit-small --device gpu --batch 64
   vitrine bench step --preset bench-64x4 --batch 32 --json
   vitrine bench products --preset deit-small --batch 8     plans against bare gemm calls
+  vitrine bench ops --preset deit-small --device gpu       where a pass spends its time
 
 Images are random and made before the clock starts.";
 
@@ -63,6 +64,8 @@ enum BenchVerb {
     Step(ModelArgs),
     /// The matrix products of one model on the processor, beside the bare `gemm` call
     Products(ModelArgs),
+    /// Every op of one model's forward and backward pass
+    Ops(ModelArgs),
 }
 
 #[derive(Args, Debug)]
@@ -93,6 +96,7 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     match &args.verb {
         Some(BenchVerb::Step(model)) => bench.step(model)?,
         Some(BenchVerb::Products(model)) => bench.products(model)?,
+        Some(BenchVerb::Ops(model)) => bench.ops(model)?,
         None => {
             let device = DeviceArgs { device: DeviceName::Cpu, adapter: None };
             let models = STANDARD.map(|(preset, batch)| ModelArgs {
@@ -193,6 +197,17 @@ impl Bench {
             region_bytes: estimate.region_bytes,
             peak_bytes: peak_memory_bytes(),
         })
+    }
+
+    fn ops(&self, model: &ModelArgs) -> Result<()> {
+        let experiment = model.experiment()?;
+        let (device, _) = Device::open(model.device.choice()?, model.device.adapter.as_deref()).wait()?;
+        output::note(&format!("{}: ops of {} images …", model.preset, experiment.train.batch));
+        let mut timed = Timed::new(&experiment, &device)?;
+        timed.make_steps(WARMUP_STEPS, WARMUP_SECS)?;
+        let (estimate, _) = step::estimate(&experiment, &device)?;
+        let times = op_times::measure(&model.preset, &mut timed.trainer, &estimate.plan, self.secs)?;
+        if self.json { times.iter().try_for_each(output::print_json) } else { output::print(&op_times::table(&times)) }
     }
 
     fn products(&self, model: &ModelArgs) -> Result<()> {

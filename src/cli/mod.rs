@@ -27,6 +27,8 @@ mod eval;
 mod export;
 /// `inspect`.
 mod inspect;
+/// Ops against the clock.
+mod op_times;
 /// stdout, stderr, exit codes.
 pub mod output;
 /// `presets`.
@@ -35,6 +37,8 @@ mod presets;
 mod products;
 /// A running session on stderr.
 mod progress;
+/// `reproduce`.
+mod reproduce;
 /// `runs`.
 mod runs;
 /// `sweep`.
@@ -84,6 +88,8 @@ enum Verb {
     Export(export::ExportArgs),
     /// Train every run of a grid file; a table of crashes, accuracy and similarity
     Sweep(sweep::SweepArgs),
+    /// Train a table of the paper, row by row, beside what is printed there
+    Reproduce(reproduce::ReproduceArgs),
     /// Find the largest stable learning rate of some stems
     Edge(edge::EdgeArgs),
     /// List runs, show, compare, share, tag and remove them
@@ -96,7 +102,7 @@ enum Verb {
     Dashboard(dashboard::DashboardArgs),
     /// What this machine can compute on: adapters, limits, kernels, speed
     Doctor(doctor::DoctorArgs),
-    /// Measure training steps and matrix products
+    /// Measure training steps, matrix products and single ops
     Bench(bench::BenchArgs),
     /// Completions for a shell
     Completions(completions::CompletionsArgs),
@@ -113,6 +119,7 @@ pub fn run(line: Cli) -> Result<u8> {
         Verb::Trace(args) => trace::run(&args),
         Verb::Export(args) => export::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
+        Verb::Reproduce(args) => reproduce::run(&args),
         Verb::Edge(args) => edge::run(&args),
         Verb::Runs(args) => runs::run(&args),
         Verb::Data(args) => data::run(&args),

@@ -48,6 +48,13 @@ pub struct SweepArgs {
     /// The grid file, TOML; or a built-in grid: stem-lr-warmup, deit-small-table1
     #[arg(value_name = "GRID")]
     grid: PathBuf,
+    #[command(flatten)]
+    flags: SweepFlags,
+}
+
+/// How any grid is trained and shown.
+#[derive(Args, Debug)]
+pub struct SweepFlags {
     /// Runs at a time; 0: as many as the device has room for
     #[arg(long, value_name = "N", default_value_t = 0)]
     jobs: usize,
@@ -58,7 +65,10 @@ pub struct SweepArgs {
     sets: Vec<String>,
     /// The images: the same as --set data.path=PATH
     #[arg(long, value_name = "PATH")]
-    data_path: Option<String>,
+    pub data_path: Option<String>,
+    /// Weights for the variants of the grid that say init = true
+    #[arg(long, value_name = "WEIGHTS")]
+    init: Option<PathBuf>,
     /// Stop each run after N optimiser steps, whatever the grid says
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_steps: Option<u64>,
@@ -94,7 +104,11 @@ pub enum Format {
 
 /// Runs a sweep, or prints what it would run.
 pub fn run(args: &SweepArgs) -> Result<u8> {
-    let mut grid = Grid::read(&args.grid)?;
+    train(Grid::read(&args.grid)?, &args.flags, table)
+}
+
+/// Trains a grid, or prints what would be trained; `show` prints what came of it.
+pub fn train(mut grid: Grid, args: &SweepFlags, show: impl Fn(&Sweep, Format) -> String) -> Result<u8> {
     grid.max_steps = args.max_steps.or(grid.max_steps);
     let data_path = args.data_path.iter().map(|path| format!("data.path={path}"));
     let plan = Plan {
@@ -104,6 +118,7 @@ pub fn run(args: &SweepArgs) -> Result<u8> {
         jobs: args.jobs,
         device: args.device.choice()?,
         adapter: args.device.adapter.clone(),
+        init: args.init.clone(),
     };
     if args.dry_run {
         return preview(&plan);
@@ -111,7 +126,7 @@ pub fn run(args: &SweepArgs) -> Result<u8> {
     let stop = stop_on_ctrl_c()?;
     let mut told = Told { pace: Pace::new(plan.grid.max_steps), left: 0, is_quiet: args.quiet };
     let (sweep, is_stopped) = sweep::run(&plan, &stop, &mut |news| told.tell(&news))?;
-    output::print(&table(&sweep, if args.json { Format::Json } else { args.format }))?;
+    output::print(&show(&sweep, if args.json { Format::Json } else { args.format }))?;
     let failed = sweep.count(SlotState::Failed);
     if failed > 0 {
         output::note(&format!("{failed} run(s) could not be trained; the same command tries them again"));
@@ -131,7 +146,8 @@ pub fn run(args: &SweepArgs) -> Result<u8> {
     })
 }
 
-fn table(sweep: &Sweep, format: Format) -> String {
+/// The table of a sweep.
+pub fn table(sweep: &Sweep, format: Format) -> String {
     match format {
         Format::Text => sweep_table::plain(sweep),
         Format::Markdown => sweep_table::markdown(sweep),

@@ -17,6 +17,8 @@
 //! name = "wide"
 //! model.dim = 96
 //! model.heads = 3
+//! paper = "81.9"                   # optional: what someone else has found, shown beside what we find
+//! init = true                      # optional: starts from the weights of `--init`
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ use crate::error::{Error, Result};
 const TOP_KEYS: [&str; 8] = ["name", "preset", "config", "seeds", "max_steps", "set", "axes", "variants"];
 /// The axis that `[[variants]]` make.
 const VARIANT: &str = "variant";
+/// Keys of a variant that are no `section.key`.
+const VARIANT_KEYS: [&str; 3] = ["name", "paper", "init"];
 /// The key that seeds set.
 const SEED_KEY: &str = "train.seed";
 /// Most runs of one grid: more is a slip of the keyboard.
@@ -71,21 +75,29 @@ pub struct Axis {
 }
 
 /// One value of an axis.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AxisValue {
     /// For people.
     pub label: String,
     /// `section.key=value`.
     pub sets: Vec<String>,
+    /// What others have found.
+    pub paper: Option<String>,
+    /// Whether training starts from given weights.
+    pub init: bool,
 }
 
 /// One combination of the axes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
     /// A label of each axis.
     pub labels: Vec<String>,
     /// `section.key=value`, the grid's own first.
     pub sets: Vec<String>,
+    /// What others have found for it.
+    pub paper: Option<String>,
+    /// Whether its training starts from given weights.
+    pub init: bool,
 }
 
 impl Grid {
@@ -128,12 +140,14 @@ impl Grid {
 
     /// Every combination of the axes, the last axis fastest.
     pub fn cells(&self) -> Vec<Cell> {
-        let mut cells = vec![Cell { labels: Vec::new(), sets: self.sets.clone() }];
+        let mut cells = vec![Cell { sets: self.sets.clone(), ..Cell::default() }];
         for axis in &self.axes {
             let extended = cells.iter().flat_map(|cell| {
                 axis.values.iter().map(|value| Cell {
                     labels: [&cell.labels[..], std::slice::from_ref(&value.label)].concat(),
                     sets: [&cell.sets[..], &value.sets[..]].concat(),
+                    paper: value.paper.clone().or(cell.paper.clone()),
+                    init: value.init || cell.init,
                 })
             });
             cells = extended.collect();
@@ -210,7 +224,8 @@ impl Reader<'_> {
         if self.known.value(entry.section, entry.key).is_ok_and(Value::is_array) && !items.iter().all(Value::is_array) {
             return Err(what("the values of this key are lists, so an axis is a list of lists"));
         }
-        let values: Vec<AxisValue> = items.iter().map(|item| AxisValue { label: label(item), sets: vec![entry.set(item)] }).collect();
+        let values: Vec<AxisValue> =
+            items.iter().map(|item| AxisValue { label: label(item), sets: vec![entry.set(item)], ..AxisValue::default() }).collect();
         let repeated = values.iter().enumerate().find(|(ix, value)| values[..*ix].iter().any(|earlier| earlier.label == value.label));
         match repeated {
             Some((_, value)) => Err(what(&format!("{} stands there twice", value.label))),
@@ -233,7 +248,12 @@ impl Reader<'_> {
                 return Err(self.error(start, format!("two variants are called `{name}`"), ""));
             }
             let entries = self.entries(table_spans, table)?;
-            axis.values.push(AxisValue { label: name.to_string(), sets: entries.iter().map(|entry| entry.set(entry.value)).collect() });
+            axis.values.push(AxisValue {
+                label: name.to_string(),
+                sets: entries.iter().map(|entry| entry.set(entry.value)).collect(),
+                paper: self.typed(table_spans, table, "paper", "a text in quotes", |value| value.as_str().map(str::to_string))?,
+                init: self.typed(table_spans, table, "init", "true or false", Value::as_bool)?.unwrap_or(false),
+            });
         }
         Ok(if axis.values.is_empty() { Vec::new() } else { vec![axis] })
     }
@@ -252,7 +272,7 @@ impl Reader<'_> {
                     let (name, value) = keys.get_key_value(name).expect("both readings of one text have the same keys");
                     entries.push(self.entry(section, name, value, start)?);
                 }
-            } else if section != "name" {
+            } else if !VARIANT_KEYS.contains(&section.as_str()) {
                 return Err(self.error(start, format!("`{section}` is no section.key"), "for example optim.lr"));
             }
         }

@@ -19,6 +19,8 @@ pub mod known;
 pub mod load;
 /// timm's notation for RandAugment.
 pub mod rand_augment;
+/// The paper's tables as grids.
+pub mod paper;
 /// The experiments that ship with Vitrine.
 pub mod presets;
 mod settings;

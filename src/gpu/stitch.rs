@@ -46,6 +46,7 @@ embed![
     "optim/sam",
     "optim/sgd",
     "plain/attention",
+    "plain/conv2d",
     "plain/matmul",
 ];
 

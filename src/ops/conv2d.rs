@@ -22,10 +22,11 @@ use crate::ops::bias::AddBias;
 
 /// Side of the square of values that a tiled workgroup makes (`TILE` in shaders/lib/conv.wgsl).
 const TILE: usize = 64;
-/// Invocations of a plain workgroup (`WORKGROUP` in the shader), places and channels of one of them.
+/// Invocations of a workgroup of the final sums of d_w.
 const WORKGROUP: usize = 64;
-const PLACES: usize = 4;
-const CHANNELS: usize = 16;
+/// Invocations of a workgroup of T0's kernels, and the sides of the tile that each of them keeps in registers.
+const PLAIN_WORKGROUP: usize = 16;
+const PLAIN_TILE: usize = 16;
 /// Output positions of one partial sum of d_w, at least; and the most partial sums.
 const PART_LEN: usize = 256;
 const MAX_PARTS: usize = 64;
@@ -118,6 +119,11 @@ impl Geometry {
             padding: self.kernel - 1 - self.padding,
             ..*self
         })
+    }
+
+    /// Whether channels come in fours on both ends, so that vectors can be read along them.
+    fn has_vectors(&self) -> bool {
+        self.channels_in.is_multiple_of(4) && self.channels_out.is_multiple_of(4)
     }
 
     fn shape_in(&self) -> Shape {
@@ -253,25 +259,26 @@ impl Op for BackwardWeight {
         let part_len = g.positions().div_ceil(most_parts).max(PART_LEN);
         let num_parts = g.positions().div_ceil(part_len);
         let call = Call { part_len, num_parts, ..Call::new(g) };
-        let partial =
-            vec![Binding::read("d_y", Slot::In(0)), Binding::read("x_saved", Slot::In(1)), Binding::write("partial", Slot::Scratch(0))];
         let last = vec![Binding::read("partial_in", Slot::Scratch(0)), Binding::write("d_w", Slot::Out(0))];
-        let entries = ["backward_weight_partial", "backward_weight_partial_tiled"];
-        let (entry, num_tiles) = tiles(target, entries, g.patch_len(), g.channels_out);
-        let dispatches = vec![
-            call.dispatch(entry, partial, flat_groups(num_tiles * num_parts, 1)),
-            call.dispatch("backward_weight_final", last, flat_groups(weight_len, WORKGROUP)),
-        ];
+        let by_vectors = target.tier == Tier::Plain && g.has_vectors();
+        let names = if by_vectors { ["d_y4", "x_saved4", "partial4"] } else { ["d_y", "x_saved", "partial"] };
+        let partial =
+            vec![Binding::read(names[0], Slot::In(0)), Binding::read(names[1], Slot::In(1)), Binding::write(names[2], Slot::Scratch(0))];
+        let product = match target.tier {
+            Tier::Plain => {
+                let entry = if by_vectors { "plain_weight_partial" } else { "plain_weight_partial_ragged" };
+                call.plain(entry, partial, [g.channels_out, g.patch_len()], num_parts)
+            }
+            Tier::Tiled => call.dispatch("backward_weight_partial", partial, tiled_groups(g.patch_len(), g.channels_out, num_parts)),
+        };
+        let dispatches = vec![product, call.dispatch("backward_weight_final", last, flat_groups(weight_len, WORKGROUP))];
         Launch { dispatches, scratch: vec![num_parts * weight_len] }
     }
 }
 
-/// Entry of the tier, and workgroups for so many places by so many channels.
-fn tiles(target: &Target, entries: [&'static str; 2], places: usize, channels: usize) -> (&'static str, usize) {
-    match target.tier {
-        Tier::Plain => (entries[0], places.div_ceil(WORKGROUP * PLACES) * channels.div_ceil(CHANNELS)),
-        Tier::Tiled => (entries[1], places.div_ceil(TILE) * channels.div_ceil(TILE)),
-    }
+/// Workgroups that tile so many places by so many channels, so many times.
+fn tiled_groups(places: usize, channels: usize, times: usize) -> [u32; 3] {
+    flat_groups(places.div_ceil(TILE) * channels.div_ceil(TILE) * times, 1)
 }
 
 /// What the launches of one convolution share.
@@ -291,46 +298,72 @@ impl Call {
 
     /// y from x, or d_x from d_y: so many positions by so many channels.
     fn product(&self, target: &Target, positions: usize, channels: usize) -> Launch {
+        let by_vectors = target.tier == Tier::Plain && self.geometry.has_vectors();
+        let names = if by_vectors { ["x4", "w4", "y4"] } else { ["x", "w", "y"] };
         let bindings = vec![
-            Binding::read("x", Slot::In(0)),
-            Binding::read("w", Slot::In(1)),
+            Binding::read(names[0], Slot::In(0)),
+            Binding::read(names[1], Slot::In(1)),
             // Without a bias the binding must still be filled; the shader does not read it.
             Binding::read("bias", Slot::In(if self.bias { 2 } else { 1 })),
-            Binding::write("y", Slot::Out(0)),
+            Binding::write(names[2], Slot::Out(0)),
         ];
-        let (entry, num_tiles) = tiles(target, ["forward", "forward_tiled"], positions, channels);
-        Launch { dispatches: vec![self.dispatch(entry, bindings, flat_groups(num_tiles, 1))], scratch: vec![] }
+        let dispatch = match target.tier {
+            Tier::Plain => {
+                let entry = if by_vectors { "plain_forward" } else { "plain_forward_ragged" };
+                self.plain(entry, bindings, [positions, channels], 1)
+            }
+            Tier::Tiled => self.dispatch("forward", bindings, tiled_groups(positions, channels, 1)),
+        };
+        Launch { dispatches: vec![dispatch], scratch: vec![] }
+    }
+
+    /// T0's kernel for rows by columns, so many times: each invocation makes a tile of them in registers.
+    fn plain(&self, entry: &'static str, bindings: Vec<Binding>, sides: [usize; 2], times: usize) -> Dispatch {
+        let [rows, columns] = if entry.starts_with("plain_weight") { sides } else { [PLAIN_TILE, sides[1]] };
+        // No tile is wider than what is there: its last one reaches back over its neighbours.
+        let tile = [rows, columns].map(|side| PLAIN_TILE.min(side.next_multiple_of(4)));
+        let num_tiles = sides[0].div_ceil(tile[0]) * sides[1].div_ceil(tile[1]) * times;
+        let consts = [("ROWS", tile[0]), ("COLUMNS", tile[1]), ("WORKGROUP", PLAIN_WORKGROUP)];
+        Dispatch {
+            shader: "plain/conv2d",
+            entry,
+            consts: self.consts().into_iter().chain(consts.map(|(name, value)| (name, Const::U32(value as u32)))).collect(),
+            dims: self.dims(),
+            bindings,
+            groups: flat_groups(num_tiles, PLAIN_WORKGROUP),
+        }
     }
 
     fn dispatch(&self, entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3]) -> Dispatch {
+        let workgroup = ("WORKGROUP", Const::U32(WORKGROUP as u32));
+        let consts = self.consts().into_iter().chain([workgroup]).collect();
+        Dispatch { shader: "ops/conv2d", entry, consts, dims: self.dims(), bindings, groups }
+    }
+
+    fn consts(&self) -> [(&'static str, Const); 5] {
+        [
+            ("KERNEL", Const::U32(self.geometry.kernel as u32)),
+            ("STRIDE", Const::U32(self.geometry.stride as u32)),
+            ("TRANSPOSED", Const::Bool(self.transposed)),
+            ("BIAS", Const::Bool(self.bias)),
+            ("RELU", Const::Bool(self.relu)),
+        ]
+    }
+
+    fn dims(&self) -> Vec<(&'static str, u32)> {
         let g = &self.geometry;
-        Dispatch {
-            shader: "ops/conv2d",
-            entry,
-            consts: vec![
-                ("KERNEL", Const::U32(g.kernel as u32)),
-                ("STRIDE", Const::U32(g.stride as u32)),
-                ("TRANSPOSED", Const::Bool(self.transposed)),
-                ("BIAS", Const::Bool(self.bias)),
-                ("RELU", Const::Bool(self.relu)),
-                ("WORKGROUP", Const::U32(WORKGROUP as u32)),
-                ("PLACES", Const::U32(PLACES as u32)),
-                ("CHANNELS", Const::U32(CHANNELS as u32)),
-            ],
-            dims: vec![
-                ("batch", g.batch as u32),
-                ("height", g.height as u32),
-                ("width", g.width as u32),
-                ("channels_in", g.channels_in as u32),
-                ("channels_out", g.channels_out as u32),
-                ("padding", g.padding as u32),
-                ("height_out", g.height_out() as u32),
-                ("width_out", g.width_out() as u32),
-                ("part_len", self.part_len as u32),
-                ("num_parts", self.num_parts as u32),
-            ],
-            bindings,
-            groups,
-        }
+        let dims = [
+            ("batch", g.batch),
+            ("height", g.height),
+            ("width", g.width),
+            ("channels_in", g.channels_in),
+            ("channels_out", g.channels_out),
+            ("padding", g.padding),
+            ("height_out", g.height_out()),
+            ("width_out", g.width_out()),
+            ("part_len", self.part_len),
+            ("num_parts", self.num_parts),
+        ];
+        dims.map(|(name, value)| (name, value as u32)).to_vec()
     }
 }

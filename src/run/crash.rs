@@ -22,7 +22,7 @@ const MIN_STUCK_STEPS: u64 = 100;
 
 /// What to try after a fatal alarm.
 const CALMER: &str = "try half the learning rate, a longer schedule.warmup_epochs, optim.clip_grad = 1, \
-                      or the stem 3Conv+3BN+3ReLU+1Proj";
+                      or the stem 3Conv+3BN+3ReLU+1Proj if it is another";
 
 /// The detector of one run.
 #[derive(Clone, Debug)]

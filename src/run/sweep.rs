@@ -63,6 +63,9 @@ pub struct AxisRecord {
 pub struct CellRecord {
     /// A label of each axis.
     pub values: Vec<String>,
+    /// What others have found for it, as they print it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paper: Option<String>,
     /// One for each seed.
     pub runs: Vec<Slot>,
     /// What the ended runs add up to.
@@ -138,7 +141,12 @@ impl Sweep {
     /// A sweep of which nothing is done.
     pub fn new(grid: &Grid) -> Self {
         let slots = || grid.seeds.iter().map(|&seed| Slot { seed, ..Slot::default() }).collect();
-        let cells = grid.cells().into_iter().map(|cell| CellRecord { values: cell.labels, runs: slots(), tally: Tally::default() });
+        let cells = grid.cells().into_iter().map(|cell| CellRecord {
+            values: cell.labels,
+            paper: cell.paper,
+            runs: slots(),
+            tally: Tally::default(),
+        });
         let labels = |axis: &crate::config::grid::Axis| axis.values.iter().map(|value| value.label.clone()).collect();
         Self {
             schema: SCHEMA,

@@ -4,6 +4,9 @@ use super::number::text;
 use super::report::aligned;
 use super::sweep::{CellRecord, SlotState, Sweep, Tally};
 
+/// The column of what others have found.
+const PAPER: &str = "paper";
+
 /// The table for people: a row a cell.
 pub fn plain(sweep: &Sweep) -> String {
     aligned(&rows(sweep))
@@ -21,14 +24,16 @@ pub fn markdown(sweep: &Sweep) -> String {
 pub fn csv(sweep: &Sweep) -> String {
     let numbers = ["runs", "done", "crashed", "stuck", "failed", "crash_frac", "crash_low", "crash_high", "top1_mean", "top1_sd"];
     let similarity = ["cossim_stem", "cossim_last"];
-    let titles = sweep.axes.iter().map(|axis| axis.name.as_str()).chain(numbers).chain(similarity).map(quoted);
+    let paper = has_paper(sweep).then_some(PAPER);
+    let titles = sweep.axes.iter().map(|axis| axis.name.as_str()).chain(numbers).chain(similarity).chain(paper).map(quoted);
     let mut lines = vec![titles.collect::<Vec<_>>().join(",")];
     for cell in &sweep.cells {
         let Tally { done, crashed, stuck, crash_frac, crash_low, crash_high, top1_mean, top1_sd, cossim } = &cell.tally;
         let counts = [cell.runs.len() as u64, *done, *crashed, *stuck, num_failed(cell) as u64].map(|count| count.to_string());
         let shares = [*crash_frac, *crash_low, *crash_high, *top1_mean, *top1_sd, cossim.first().copied(), cossim.last().copied()];
         let shares = shares.map(|share| share.map(text).unwrap_or_default());
-        lines.push(cell.values.iter().map(|label| quoted(label)).chain(counts).chain(shares).collect::<Vec<_>>().join(","));
+        let paper = paper.map(|_| quoted(cell.paper.as_deref().unwrap_or_default()));
+        lines.push(cell.values.iter().map(|label| quoted(label)).chain(counts).chain(shares).chain(paper).collect::<Vec<_>>().join(","));
     }
     lines.join("\n") + "\n"
 }
@@ -50,7 +55,9 @@ pub fn accuracy_text(tally: &Tally) -> String {
 
 fn rows(sweep: &Sweep) -> Vec<Vec<String>> {
     let titles = ["done", "crashed (95 %)", "stuck", "top-1", "similarity stem → last"];
-    let mut rows = vec![sweep.axes.iter().map(|axis| axis.name.clone()).chain(titles.map(str::to_string)).collect::<Vec<_>>()];
+    let paper = has_paper(sweep).then_some(PAPER);
+    let titles = titles.into_iter().chain(paper).map(str::to_string);
+    let mut rows = vec![sweep.axes.iter().map(|axis| axis.name.clone()).chain(titles).collect::<Vec<_>>()];
     for cell in &sweep.cells {
         let failed = match num_failed(cell) {
             0 => String::new(),
@@ -67,9 +74,31 @@ fn rows(sweep: &Sweep) -> Vec<Vec<String>> {
                 [only] => format!("{only:.2}"),
             },
         ];
-        rows.push(cell.values.iter().cloned().chain(columns).collect());
+        let paper = paper.map(|_| cell.paper.clone().unwrap_or_default());
+        rows.push(cell.values.iter().cloned().chain(columns).chain(paper).collect());
     }
     rows
+}
+
+fn has_paper(sweep: &Sweep) -> bool {
+    sweep.cells.iter().any(|cell| cell.paper.is_some())
+}
+
+/// Token similarity layer by layer: a row a layer, a column a cell.
+pub fn layers(sweep: &Sweep) -> String {
+    let depth = sweep.cells.iter().map(|cell| cell.tally.cossim.len()).max().unwrap_or(0);
+    let titles = sweep.cells.iter().map(|cell| cell.values.join(" "));
+    let mut rows = vec![std::iter::once("layer".to_string()).chain(titles).collect::<Vec<_>>()];
+    for layer in 0..depth {
+        let name = match layer {
+            0 => "1 stem".to_string(),
+            1 => "2 +position".to_string(),
+            block => format!("{} block {}", block + 1, block - 2),
+        };
+        let of_cell = |cell: &CellRecord| cell.tally.cossim.get(layer).map_or("–".to_string(), |similarity| format!("{similarity:.3}"));
+        rows.push(std::iter::once(name).chain(sweep.cells.iter().map(of_cell)).collect());
+    }
+    aligned(&rows)
 }
 
 fn num_failed(cell: &CellRecord) -> usize {

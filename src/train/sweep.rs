@@ -40,6 +40,8 @@ pub struct Plan {
     pub device: DeviceChoice,
     /// Part of the adapter's name.
     pub adapter: Option<String>,
+    /// Weights for the cells that start from some.
+    pub init: Option<PathBuf>,
 }
 
 /// A run of the grid, ready to begin.
@@ -53,6 +55,8 @@ pub struct Member {
     pub label: String,
     /// The checked experiment.
     pub resolved: Resolved,
+    /// How it begins.
+    pub start: Start,
 }
 
 /// What a sweep tells while it runs.
@@ -74,10 +78,23 @@ impl Plan {
 
     /// Every run of the grid, checked.
     ///
-    /// Errors: a cell whose config is impossible; the message names the cell.
+    /// Errors: a cell whose config is impossible; the message names the cell. Weights that are wanted and not
+    /// given, or the other way round.
     pub fn members(&self) -> Result<Vec<Member>> {
         let mut members = Vec::new();
-        for (cell_ix, cell) in self.grid.cells().into_iter().enumerate() {
+        let cells = self.grid.cells();
+        if self.init.is_some() && !cells.iter().any(|cell| cell.init) {
+            return Err(Error::usage("--init: no variant of the grid says init = true", "write it in those that start from the weights"));
+        }
+        for (cell_ix, cell) in cells.into_iter().enumerate() {
+            let start = match (&self.init, cell.init) {
+                (Some(weights), true) => Start::Weights(weights.clone()),
+                (None, true) => {
+                    let what = format!("{} starts from weights, and none are given", cell.labels.join(", "));
+                    return Err(Error::usage(what, "--init FILE takes safetensors and .pth, of a run, timm, DeiT or DINO"));
+                }
+                (_, false) => Start::Fresh,
+            };
             for (slot_ix, seed) in self.grid.seeds.iter().enumerate() {
                 let seed_set = format!("train.seed={seed}");
                 let sets: Vec<String> = cell.sets.iter().chain(&self.sets).chain([&seed_set]).cloned().collect();
@@ -86,7 +103,7 @@ impl Plan {
                 let sources = Sources { preset, file: self.grid.config.as_deref(), sets, ..Sources::default() };
                 let resolved = load_for_training(&sources).map_err(|error| in_cell(error, &cell.labels))?;
                 let label = cell.labels.iter().cloned().chain([format!("seed {seed}")]).collect::<Vec<_>>().join("  ");
-                members.push(Member { cell_ix, slot_ix, label, resolved });
+                members.push(Member { cell_ix, slot_ix, label, resolved, start: start.clone() });
             }
         }
         Ok(members)
@@ -119,13 +136,16 @@ pub fn run(plan: &Plan, stop: &AtomicBool, news: &mut dyn FnMut(News<'_>)) -> Re
         let seed = member.resolved.experiment.train.seed;
         match recorded.standing(&member.resolved.experiment, plan.grid.max_steps)? {
             Standing::Done(meta) => sweep.put(member.cell_ix, member.slot_ix, Slot::done(seed, &meta)),
+            // One without a checkpoint begins as it did the first time.
+            Standing::Begun(Start::Again(run_dir, _)) => waiting.push((ix, Start::Again(run_dir, Box::new(member.start.clone())))),
             Standing::Begun(start) => waiting.push((ix, start)),
-            Standing::Missing => waiting.push((ix, Start::Fresh)),
+            Standing::Missing => waiting.push((ix, member.start.clone())),
         }
     }
-    let begun = waiting.iter().filter(|(_, start)| *start != Start::Fresh).count();
+    let has_begun = |start: &Start| matches!(start, Start::Resume(_) | Start::Again(..));
+    let begun = waiting.iter().filter(|(_, start)| has_begun(start)).count();
     // What has begun ends first.
-    waiting.sort_by_key(|(ix, start)| (*start != Start::Fresh, std::cmp::Reverse(*ix)));
+    waiting.sort_by_key(|(ix, start)| (has_begun(start), std::cmp::Reverse(*ix)));
     let left: Vec<Experiment> = waiting.iter().map(|(ix, _)| members[*ix].resolved.experiment.clone()).collect();
     let room = jobs::room(plan.jobs, plan.device, plan.adapter.as_deref(), &left)?;
     news(News::Begins(&sweep, begun, &room));

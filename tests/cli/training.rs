@@ -99,7 +99,7 @@ fn ctrl_c_writes_a_checkpoint_and_exits_130() {
     }
     let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     if !killed.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no `kill` command on this system");
+        crate::support::adapter::skipped("no `kill` command on this system");
         child.kill().expect("the child can be ended");
         child.wait().expect("the child has ended");
         return;
@@ -141,7 +141,7 @@ fn doctor_finds_every_kernel_right() {
     let adapters = found["adapters"].as_array().expect("a list");
     if adapters.is_empty() {
         assert!(std::env::var("REQUIRE_GPU").is_err(), "REQUIRE_GPU is set, and there is no adapter");
-        eprintln!("SKIPPED: no adapter");
+        crate::support::adapter::skipped("no adapter");
     }
     for adapter in adapters {
         let kernels = adapter["kernels"].as_array().expect("a list");

@@ -91,6 +91,8 @@ fn mistakes_are_named_with_their_line() {
         ("name = \"//\"", ["mine.toml:1", "names no folder"]),
         ("preset = \"demo\"\nconfig = \"a.toml\"", ["mine.toml:2", "both"]),
         ("[[variants]]\nmodel.dim = 3", ["mine.toml:1", "without a name"]),
+        ("[[variants]]\nname = \"a\"\npaper = 81.9", ["mine.toml:3", "paper"]),
+        ("[[variants]]\nname = \"a\"\ninit = 1", ["mine.toml:3", "init"]),
         ("[axes", ["mine.toml:1", ""]),
     ];
     for (text, words) in cases {

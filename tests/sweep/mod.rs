@@ -2,5 +2,6 @@
 
 mod campaign;
 mod grid;
+mod paper;
 mod search;
 mod table;
