@@ -127,6 +127,9 @@ impl Host for Memory {
     }
 }
 
+/// The app in its harness, what its host was asked, and what its host is about to tell.
+pub type Opened = (Harness<'static, Dashboard>, Rc<RefCell<Log>>, Rc<RefCell<Vec<Notice>>>);
+
 /// A stage for the app: size, theme, samples, view.
 pub struct Stage {
     pub samples: Vec<Sample>,
@@ -144,7 +147,7 @@ impl Stage {
     }
 
     /// The app on this stage, after its first frames, with what its host was asked.
-    pub fn open(self) -> (Harness<'static, Dashboard>, Rc<RefCell<Log>>, Rc<RefCell<Vec<Notice>>>) {
+    pub fn open(self) -> Opened {
         let log: Rc<RefCell<Log>> = Rc::default();
         let notices: Rc<RefCell<Vec<Notice>>> = Rc::default();
         notices.borrow_mut().push(Notice::Abilities(Abilities {

@@ -31,7 +31,7 @@ fn stage(screen: Screen, kind: &str) -> Stage {
 }
 
 /// Draws a screen and keeps the picture. False: there is no adapter to draw with.
-fn is_drawn(screen: Screen, kind: &str, (theme, theme_name): (egui::Theme, &str), (size, size_name): ([f32; 2], &str)) -> bool {
+fn is_drawn(screen: Screen, kind: &str, (theme, theme_name): Look, (size, size_name): Size) -> bool {
     let (mut harness, ..) = Stage { theme, size, ..stage(screen, kind) }.open();
     if screen == Screen::Doctor && kind != "empty" {
         harness.state_mut().model.ask(vitrine::dashboard::model::Action::CheckUp);
@@ -54,14 +54,19 @@ fn is_drawn(screen: Screen, kind: &str, (theme, theme_name): (egui::Theme, &str)
     true
 }
 
-const DARK: (egui::Theme, &str) = (egui::Theme::Dark, "dark");
-const LIGHT: (egui::Theme, &str) = (egui::Theme::Light, "light");
-const WIDE: ([f32; 2], &str) = ([1280.0, 860.0], "wide");
-const NARROW: ([f32; 2], &str) = ([420.0, 860.0], "narrow");
+/// A theme with its name.
+type Look = (egui::Theme, &'static str);
+/// A window's size with its name.
+type Size = ([f32; 2], &'static str);
+
+const DARK: Look = (egui::Theme::Dark, "dark");
+const LIGHT: Look = (egui::Theme::Light, "light");
+const WIDE: Size = ([1280.0, 860.0], "wide");
+const NARROW: Size = ([420.0, 860.0], "narrow");
 
 /// What is drawn of a screen: kind of run, theme, size. Every kind and whole screens only where
 /// `DASHBOARD_PICTURES=all` asks for them: those who work on the look do.
-fn pictures() -> Vec<(&'static str, (egui::Theme, &'static str), ([f32; 2], &'static str))> {
+fn pictures() -> Vec<(&'static str, Look, Size)> {
     if std::env::var_os("DASHBOARD_PICTURES").is_none() {
         return vec![("long", DARK, WIDE), ("long", LIGHT, NARROW)];
     }

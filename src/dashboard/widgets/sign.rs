@@ -49,16 +49,16 @@ pub fn paint_run_line(painter: &egui::Painter, rect: Rect, slot: usize, color: C
     let line = [rect.left_center(), rect.right_center()];
     let stroke = Stroke::new(2.5, color);
     match theme::dash(slot) {
-        LineStyle::Solid => painter.add(Shape::line_segment(line, stroke)),
+        LineStyle::Solid => {
+            painter.add(Shape::line_segment(line, stroke));
+        }
         LineStyle::Dashed { length } => {
             painter.extend(Shape::dashed_line(&line, stroke, length * 0.8, 3.0));
-            return;
         }
         LineStyle::Dotted { spacing } => {
             painter.extend(Shape::dotted_line(&line, color, spacing, 1.6));
-            return;
         }
-    };
+    }
 }
 
 /// Signs on small buttons.
