@@ -37,6 +37,7 @@ fn without_webgpu() {
     crashes(&mut page);
     exports(&mut page);
     resumes(&mut page, "");
+    restores_a_link(&mut page);
     refuses_what_is_damaged(&mut page);
     page.assert_no_errors();
 }
@@ -122,6 +123,18 @@ fn resumes(page: &mut Page, query: &str) {
     });
     page.ask(&json!({ "Command": [id, "stop"] }));
     page.wait("it stops", |state| (state["open"][&id]["is_closed"] == true).then_some(()));
+}
+
+/// A link opens a recorded run on the screen it names, also before the list of runs is there.
+fn restores_a_link(page: &mut Page) {
+    let (file, step) = ("patchify-lr-8e-3", 223);
+    let ends = |id: &Value| id.as_str().is_some_and(|id| id.ends_with(file));
+    let id = page.wait("the recorded runs", |state| state["runs"].as_array()?.iter().find(|id| ends(id)).cloned());
+    let id = id.as_str().expect("text");
+    page.go_to(&format!("#autopsy?runs={id}"));
+    let (_, run) = page.wait_for_run("the run of the link", |run| run["num_steps"] == step || !run["failure"].is_null());
+    assert!(events(&run).iter().any(|(_, name)| name == "collapsed"), "{run}");
+    assert!(page.state()["location"].as_str().is_some_and(|hash| hash.starts_with("autopsy") && hash.contains(id)));
 }
 
 fn events_of(run: &Value) -> Vec<(u64, String)> {

@@ -1,6 +1,6 @@
 //! Runs from everywhere: kept by this browser, recorded with the site, dropped, or served from a folder.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,13 +21,27 @@ use super::worker::{RUNS_DIR, Worker, folder_of};
 
 /// Between two looks at a served run that is being written.
 const LOOK_SECS: f64 = 0.5;
+/// Between two looks for the recorded runs that another task fetches.
+const WAIT_SECS: f64 = 0.02;
 
 /// Runs whose files are in memory, by id.
 #[derive(Default)]
 pub struct Shelf {
     open: RefCell<BTreeMap<String, (Origin, Rc<RunFiles>)>>,
-    has_bundled: RefCell<bool>,
+    bundled: Cell<Bundled>,
     followed: RefCell<std::collections::BTreeSet<RunKey>>,
+}
+
+/// Where the recorded runs of the site are.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Bundled {
+    /// Nobody has asked for them.
+    #[default]
+    Away,
+    /// On their way.
+    Coming,
+    /// Here, as far as they can be had.
+    Here,
 }
 
 /// A run of `runs-here/index.json`.
@@ -81,9 +95,10 @@ impl Shelf {
     }
 
     async fn fetch_bundled(worker: &Worker, troubles: &mut Vec<String>) {
-        if worker.shelf.has_bundled.replace(true) {
-            return;
+        if worker.shelf.bundled.get() != Bundled::Away {
+            return Self::bundled_are_here(worker).await;
         }
+        worker.shelf.bundled.set(Bundled::Coming);
         let site = worker.site().await;
         for (name, url) in &site.runs {
             let path = Path::new(name);
@@ -95,6 +110,13 @@ impl Shelf {
                 Ok((id, run)) => drop(worker.shelf.open.borrow_mut().insert(id, (Origin::Bundled, Rc::new(run)))),
                 Err(error) => troubles.push(error.to_string()),
             }
+        }
+        worker.shelf.bundled.set(Bundled::Here);
+    }
+
+    async fn bundled_are_here(worker: &Worker) {
+        while worker.shelf.bundled.get() != Bundled::Here {
+            sleep(WAIT_SECS).await;
         }
     }
 
@@ -134,6 +156,8 @@ impl Shelf {
 
     /// A run's head and events, and whether it is a served one.
     async fn recorded(worker: &Worker, key: &RunKey) -> Result<(RunHead, Vec<Event>, bool)> {
+        // A link may name a recorded run; the worker begins with the list, which fetches them.
+        Self::bundled_are_here(worker).await;
         let path = folder_of(&key.0);
         let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
         if let Some((origin, run)) = in_memory {
