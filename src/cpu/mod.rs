@@ -36,6 +36,8 @@ pub mod machine;
 pub mod matmul;
 /// Global gradient norm.
 pub mod norm;
+/// Products of small matrices in panels.
+pub mod panel;
 /// Loss and accuracy of a batch.
 pub mod record;
 /// Scratch memory, widths and row blocks.
