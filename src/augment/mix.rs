@@ -6,15 +6,34 @@
 //!   cutmix  the box of side √(1 − λ) comes from the partner,   λ ← 1 − box area / image area
 //!   both    y ← λ·y + (1 − λ)·y_partner
 //!
-//! Shapes      images [B, S, S, 3], targets [B, K], in place
-//! Numerics    of an odd batch the middle image is its own partner and stays as it is
+//! Images are mixed on the device, a micro-batch at a time: `own`, and `mirror`, the micro-batch of the
+//! partners (the same one where a group is a micro-batch), whose order is the reverse. Targets are mixed on
+//! the host: they are few.
+//!
+//! Shapes      own, mirror [R, S, S, 3], rows [R, 5]: λ, top, bottom, left, right → [R, S, S, 3]; targets
+//!             [B, K] in place
+//! Derivative  none
+//! Cost        3 flop, 12 bytes a number
+//! Numerics    groups are even (checked with the config), so no image is its own partner. A device that fuses
+//!             λ·x + … rounds once less: at most one ulp of the larger term apart
+//! Errors      none
 //! Source      Zhang et al. 2017, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899; batch mode
 //!             as in DeiT and timm 0.3.2 (later ones add a row and a column to boxes of odd side).
 //!             Differs: none.
 
-use super::beta;
+use super::{WORKGROUP, beta};
 use crate::config::experiment::AugmentConfig;
+use crate::defined_by;
+use crate::error::{Error, Result};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::{Cost, Graph, Op, Shape, Value};
 use crate::rng::{Draws, Stream};
+
+/// Words of a row of the table.
+pub const ROW_LEN: usize = 5;
+
+/// The row of an image that stays as it is.
+pub const UNMIXED: [f32; ROW_LEN] = [1.0, 0.0, 0.0, 0.0, 0.0];
 
 /// First index of the draws of λ, whose number varies.
 const LAMBDA_DRAWS: u32 = 16;
@@ -104,50 +123,89 @@ impl Mix {
         Self::CutMix { lambda: (1.0 - pasted as f64 / (side * side) as f64) as f32, area }
     }
 
-    /// Mixes `images` [B, side, side, 3] and `targets` [B, K] in place.
-    pub fn apply(&self, images: &mut [f32], targets: &mut [f32], side: usize, batch: usize) {
-        let image_len = side * side * 3;
-        assert_eq!(images.len(), batch * image_len, "mix: not {batch} images of side {side}");
-        let lambda = match *self {
-            Self::Mixup { lambda } => {
-                blend_with_reverse(images, image_len, lambda);
-                lambda
+    /// The weight of the own target.
+    pub fn lambda(&self) -> f32 {
+        match *self {
+            Self::Mixup { lambda } | Self::CutMix { lambda, .. } => lambda,
+        }
+    }
+
+    /// The row of the table for an image of the group.
+    pub fn row(&self) -> [f32; ROW_LEN] {
+        match *self {
+            Self::Mixup { lambda } => [lambda, 0.0, 0.0, 0.0, 0.0],
+            Self::CutMix { area: Area { top, bottom, left, right }, .. } => [1.0, top as f32, bottom as f32, left as f32, right as f32],
+        }
+    }
+
+    /// Mixes `targets` [batch, K] of a group in place.
+    pub fn mix_targets(&self, targets: &mut [f32], batch: usize) {
+        let lambda = self.lambda();
+        let mut rows: Vec<&mut [f32]> = targets.chunks_exact_mut(targets.len() / batch).collect();
+        let (front, back) = rows.split_at_mut(batch.div_ceil(2));
+        for (own, partner) in front.iter_mut().zip(back.iter_mut().rev()) {
+            for (a, b) in own.iter_mut().zip(partner.iter_mut()) {
+                let (x, y) = (*a, *b);
+                *a = lambda * x + (1.0 - lambda) * y;
+                *b = lambda * y + (1.0 - lambda) * x;
             }
-            Self::CutMix { lambda, area } => {
-                swap_area_with_reverse(images, side, area);
-                lambda
-            }
-        };
-        blend_with_reverse(targets, targets.len() / batch, lambda);
+        }
     }
 }
 
-/// Row i ← λ·row i + (1 − λ)·row (B − 1 − i).
-fn blend_with_reverse(rows: &mut [f32], row_len: usize, lambda: f32) {
-    for_each_pair(rows, row_len, |own, partner| {
-        for (a, b) in own.iter_mut().zip(partner) {
-            let (x, y) = (*a, *b);
-            *a = lambda * x + (1.0 - lambda) * y;
-            *b = lambda * y + (1.0 - lambda) * x;
-        }
-    });
+/// Each image of `own` with the one of `mirror` in the reverse order, as its row of `rows` says.
+pub fn blend(graph: &mut Graph, own: Value, mirror: Value, rows: Value) -> Result<Value> {
+    let shape = graph.shape(own).clone();
+    let &[batch, side, _, _] = shape.sides() else {
+        return Err(Error::shape("mix", format!("{shape} is not [batch, side, side, 3]"), ""));
+    };
+    graph.push_one(Blend { batch, side }, &[own, mirror, rows])
 }
 
-/// Each image takes the box of its partner: the two boxes change places.
-fn swap_area_with_reverse(images: &mut [f32], side: usize, area: Area) {
-    for_each_pair(images, side * side * 3, |own, partner| {
-        for row in area.top..area.bottom {
-            let span = (row * side + area.left) * 3..(row * side + area.right) * 3;
-            own[span.clone()].swap_with_slice(&mut partner[span]);
-        }
-    });
+/// own, mirror, rows → mixed.
+#[derive(Clone, Debug)]
+pub struct Blend {
+    /// R.
+    pub batch: usize,
+    /// S.
+    pub side: usize,
 }
 
-fn for_each_pair(rows: &mut [f32], row_len: usize, mut act: impl FnMut(&mut [f32], &mut [f32])) {
-    let mut rows: Vec<&mut [f32]> = rows.chunks_exact_mut(row_len).collect();
-    let middle = rows.len().div_ceil(2);
-    let (front, back) = rows.split_at_mut(middle);
-    for (own, partner) in front.iter_mut().zip(back.iter_mut().rev()) {
-        act(own, partner);
+impl Op for Blend {
+    fn name(&self) -> &'static str {
+        "mix.blend"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        if inputs[0] != inputs[1] || inputs[2].len() != self.batch * ROW_LEN {
+            let what = format!("partners {} and rows {} do not fit images {}", inputs[1], inputs[2], inputs[0]);
+            return Err(Error::shape("mix", what, format!("they need {} and [{}, {ROW_LEN}]", inputs[0], self.batch)));
+        }
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn cost(&self) -> Cost {
+        let len = (self.batch * self.side * self.side * 3) as f64;
+        Cost { flops: 3.0 * len, bytes: 12.0 * len }
+    }
+
+    defined_by!(crate::cpu::mix::blend);
+
+    fn launch(&self, _target: &Target) -> Launch {
+        let len = self.batch * self.side * self.side * 3;
+        let dispatch = Dispatch {
+            shader: "augment/mix",
+            entry: "blend",
+            consts: vec![("ROW_LEN", Const::U32(ROW_LEN as u32)), ("WORKGROUP", Const::U32(WORKGROUP as u32))],
+            dims: vec![("batch", self.batch as u32), ("side", self.side as u32)],
+            bindings: vec![
+                Binding::read("own", Slot::In(0)),
+                Binding::read("mirror", Slot::In(1)),
+                Binding::read("rows", Slot::In(2)),
+                Binding::write("mixed", Slot::Out(0)),
+            ],
+            groups: flat_groups(len, WORKGROUP),
+        };
+        Launch { dispatches: vec![dispatch], scratch: vec![] }
     }
 }

@@ -1,11 +1,14 @@
 //! What happens to training images on their way into a batch.
 //!
-//! Per image, on bytes: a square of the picture ([`crop`] or [`resized_crop`]), then [`STEPS`] in
-//! their order; then on floats: [`normalise`], [`random_erasing`]; then per batch: soft targets
-//! ([`targets`]) and [`mix`] (mixup or cutmix). Every draw comes from [`Draws`] at (seed, stream,
-//! step, place), so a batch depends on nothing else. Each operation owns a range of indices:
-//! switching one off does not change what the others draw. A new operation on bytes is one file
-//! and one line in [`STEPS`].
+//! On the host, per image, on bytes: a square of the picture ([`crop`] or [`resized_crop`]), then
+//! [`STEPS`] in their order: integer work that follows PIL to the byte, done ahead on threads. On the
+//! device, on the bytes that are uploaded, as a plan ([`prepare`]): [`normalise`], [`random_erasing`],
+//! [`mix`] (mixup or cutmix). These are ops, with kernel, definition and test of their name. Soft targets
+//! ([`targets`]) are made and mixed on the host.
+//!
+//! Every draw comes from [`Draws`] at (seed, stream, step, place), so a batch depends on nothing else.
+//! Each operation owns a range of indices: switching one off does not change what the others draw. A new
+//! operation on bytes is one file and one line in [`STEPS`].
 
 /// Beta(α, α), the mixing weight of mixup and cutmix.
 pub mod beta;
@@ -25,6 +28,10 @@ pub mod mix;
 pub mod normalise;
 /// Zero padding and a random crop back.
 pub mod pad_crop;
+/// Images as bytes, and what is left to do to them.
+pub mod pictures;
+/// The device's part as a plan.
+pub mod prepare;
 /// A few random distortions.
 pub mod rand_augment;
 /// Noise over a random box.
@@ -47,6 +54,9 @@ use self::normalise::ChannelStats;
 use crate::config::experiment::AugmentConfig;
 use crate::error::Result;
 use crate::rng::{Draws, Stream};
+
+/// Invocations of a workgroup.
+const WORKGROUP: usize = 64;
 
 /// An operation on one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,25 @@
 //! Bytes to floats: (value / 255 − mean) / deviation, per channel.
 //!
-//! Shapes      [pixels, 3] bytes → [pixels, 3] f32
-//! Numerics    a table of the 256 values a channel, computed in f64 and rounded once
+//!   y = table[channel][byte], and 0 from image `valid` of the pass on
+//!
+//! Shapes      bytes [B, S, S, 3], four a word; table [3, 256] → y [B, S, S, 3]
+//! Derivative  none
+//! Cost        memory bound, 5 bytes a number
+//! Numerics    the table is computed in f64 and rounded once, on the host: the same bits on every device
+//! Errors      none
+//! Source      torchvision `ToTensor` and `Normalize`. Differs: padding is 0, not black.
 
+use super::WORKGROUP;
 use crate::config::experiment::AugmentConfig;
+use crate::defined_by;
 use crate::error::{Error, Result};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::{Cost, Graph, Op, Shape, Value};
+
+/// Words of the table.
+pub const TABLE_LEN: usize = 3 * 256;
+/// Bytes of a word.
+pub const BYTES_PER_WORD: usize = 4;
 
 /// Mean and deviation per channel, of values in 0..1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +28,13 @@ pub struct ChannelStats {
     pub mean: [f64; 3],
     /// Red, green, blue.
     pub std: [f64; 3],
+}
+
+impl Default for ChannelStats {
+    /// Values stay as they are.
+    fn default() -> Self {
+        Self::grey(0.0, 1.0)
+    }
 }
 
 impl ChannelStats {
@@ -50,27 +72,70 @@ fn per_channel(key: &str, values: &[f64], own: [f64; 3]) -> Result<[f64; 3]> {
     }
 }
 
-/// The table that normalises bytes.
-#[derive(Clone, Debug)]
-pub struct Normaliser {
-    table: [[f32; 256]; 3],
+/// The value of each byte in each channel, [3, 256].
+pub fn table(stats: &ChannelStats) -> [f32; TABLE_LEN] {
+    std::array::from_fn(|ix| {
+        let (channel, byte) = (ix / 256, ix % 256);
+        ((byte as f64 / 255.0 - stats.mean[channel]) / stats.std[channel]) as f32
+    })
 }
 
-impl Normaliser {
-    /// The table of `stats`.
-    pub fn new(stats: &ChannelStats) -> Self {
-        let value = |channel: usize, byte: usize| ((byte as f64 / 255.0 - stats.mean[channel]) / stats.std[channel]) as f32;
-        let row = |channel| std::array::from_fn(|byte| value(channel, byte));
-        Self { table: std::array::from_fn(row) }
+/// Words that hold the bytes of so many square images.
+pub fn word_count(images: usize, side: usize) -> usize {
+    (images * side * side * 3).div_ceil(BYTES_PER_WORD)
+}
+
+/// `bytes` (words of four) of `batch` images of `side`, by the `table`.
+pub fn normalise(graph: &mut Graph, bytes: Value, table: Value, batch: usize, side: usize) -> Result<Value> {
+    graph.push_one(Normalise { batch, side }, &[bytes, table])
+}
+
+/// bytes, table → y.
+#[derive(Clone, Debug)]
+pub struct Normalise {
+    /// B.
+    pub batch: usize,
+    /// S.
+    pub side: usize,
+}
+
+impl Normalise {
+    /// Numbers of an image.
+    pub fn image_len(&self) -> usize {
+        self.side * self.side * 3
+    }
+}
+
+impl Op for Normalise {
+    fn name(&self) -> &'static str {
+        "normalise.forward"
     }
 
-    /// Writes the normalised `bytes` [pixels, 3] to `floats`, of the same length.
-    pub fn apply(&self, bytes: &[u8], floats: &mut [f32]) {
-        assert_eq!(bytes.len(), floats.len(), "normalise: lengths differ");
-        for (rgb, out) in bytes.chunks_exact(3).zip(floats.chunks_exact_mut(3)) {
-            for channel in 0..3 {
-                out[channel] = self.table[channel][usize::from(rgb[channel])];
-            }
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let words = word_count(self.batch, self.side);
+        if inputs[0].len() != words || inputs[1].len() != TABLE_LEN {
+            let what = format!("bytes {} and table {} do not fit {} images of {}", inputs[0], inputs[1], self.batch, self.side);
+            return Err(Error::shape("normalise", what, format!("they need [{words}] and [{TABLE_LEN}]")));
         }
+        Ok(vec![[self.batch, self.side, self.side, 3].into()])
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { flops: 0.0, bytes: 5.0 * (self.batch * self.image_len()) as f64 }
+    }
+
+    defined_by!(crate::cpu::normalise::forward);
+
+    fn launch(&self, _target: &Target) -> Launch {
+        let len = self.batch * self.image_len();
+        let dispatch = Dispatch {
+            shader: "augment/normalise",
+            entry: "forward",
+            consts: vec![("WORKGROUP", Const::U32(WORKGROUP as u32))],
+            dims: vec![("len", len as u32), ("image_len", self.image_len() as u32)],
+            bindings: vec![Binding::read("bytes", Slot::In(0)), Binding::read("table", Slot::In(1)), Binding::write("y", Slot::Out(0))],
+            groups: flat_groups(word_count(self.batch, self.side), WORKGROUP),
+        };
+        Launch { dispatches: vec![dispatch], scratch: vec![] }
     }
 }

@@ -205,8 +205,7 @@ impl Bench {
         output::note(&format!("{}: ops of {} images …", model.preset, experiment.train.batch));
         let mut timed = Timed::new(&experiment, &device)?;
         timed.make_steps(WARMUP_STEPS, WARMUP_SECS)?;
-        let (estimate, _) = step::estimate(&experiment, &device)?;
-        let times = op_times::measure(&model.preset, &mut timed.trainer, &estimate.plan, self.secs)?;
+        let times = op_times::measure(&model.preset, &mut timed.trainer, self.secs)?;
         if self.json { times.iter().try_for_each(output::print_json) } else { output::print(&op_times::table(&times)) }
     }
 
@@ -258,7 +257,7 @@ impl Timed {
 
     fn step(&mut self) -> Result<()> {
         let batch = &self.batches[self.next_step as usize % self.batches.len()];
-        self.trainer.step(self.next_step, LR, &batch.images, &batch.targets)?;
+        self.trainer.step(self.next_step, LR, &batch.pictures, &batch.targets)?;
         self.next_step += 1;
         self.trainer.collect(false).wait().map(drop)
     }

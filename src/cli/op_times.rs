@@ -32,7 +32,7 @@ pub struct OpTime {
 }
 
 /// Times the pass on what was last uploaded until `secs` have passed; the slowest op first.
-pub fn measure(preset: &str, trainer: &mut Trainer, plan: &Plan, secs: f64) -> Result<Vec<OpTime>> {
+pub fn measure(preset: &str, trainer: &mut Trainer, secs: f64) -> Result<Vec<OpTime>> {
     let mut least: BTreeMap<String, (usize, f64)> = BTreeMap::new();
     let begin = now_secs();
     for pass in 0..MAX_PASSES {
@@ -49,7 +49,7 @@ pub fn measure(preset: &str, trainer: &mut Trainer, plan: &Plan, secs: f64) -> R
             entry.1 = entry.1.min(millis);
         }
     }
-    let costs = costs_of(plan);
+    let costs = costs_of([&trainer.estimate.prepare, &trainer.estimate.plan]);
     let total: f64 = least.values().map(|(_, millis)| millis).sum();
     // The op's own count of its cost is of all its kernels together, and so is the rate.
     let mut millis_of_op: BTreeMap<String, f64> = BTreeMap::new();
@@ -82,7 +82,7 @@ pub fn table(times: &[OpTime]) -> String {
 
 /// The op of a timing: `matmul.nt` of `blocks.0.attn matmul.nt (ops/matmul)`, with what is in brackets.
 fn op_of(label: &str) -> &str {
-    let end_of_op = label.find(" (ops/").or(label.find(" (plain/")).or(label.find(" (metric/")).unwrap_or(label.len());
+    let end_of_op = [" (ops/", " (plain/", " (metric/", " (augment/"].iter().find_map(|kernel| label.find(kernel)).unwrap_or(label.len());
     let start = label[..end_of_op].rfind(' ').map_or(0, |space| space + 1);
     &label[start..]
 }
@@ -91,10 +91,10 @@ fn without_kernel(op: &str) -> &str {
     op.split(" (").next().unwrap_or(op)
 }
 
-/// Arithmetic and bytes of each op of a plan.
-fn costs_of(plan: &Plan) -> BTreeMap<String, Cost> {
+/// Arithmetic and bytes of each op of the plans of a pass.
+fn costs_of(plans: [&Plan; 2]) -> BTreeMap<String, Cost> {
     let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
-    for step in &plan.steps {
+    for step in plans.into_iter().flat_map(|plan| &plan.steps) {
         let Cost { flops, bytes } = step.op.cost();
         let sum = costs.entry(step.op.name().to_string()).or_insert(Cost { flops: 0.0, bytes: 0.0 });
         *sum = Cost { flops: sum.flops + flops, bytes: sum.bytes + bytes };

@@ -165,6 +165,17 @@ where
         Ok(())
     }
 
+    fn upload_bytes(&mut self, place: Place, bytes: &[u8]) -> Result<()> {
+        self.slice(place, bytes.len().div_ceil(4))?;
+        let region = &mut self.regions[place.region as usize];
+        for (to, four) in region[place.offset..].iter_mut().zip(bytes.chunks(4)) {
+            let mut word = [0; 4];
+            word[..four.len()].copy_from_slice(four);
+            *to = T::from_word(u32::from_le_bytes(word));
+        }
+        Ok(())
+    }
+
     fn download(&mut self, place: Place, len: usize) -> Later<'_, Vec<f32>> {
         Box::pin(ready(self.copy(place, len)))
     }

@@ -34,10 +34,16 @@ pub mod layernorm;
 pub mod machine;
 /// Matrix products.
 pub mod matmul;
+/// Mixup and cutmix of images.
+pub mod mix;
 /// Global gradient norm.
 pub mod norm;
+/// Bytes to floats.
+pub mod normalise;
 /// Products of small matrices in panels.
 pub mod panel;
+/// Noise over a box of each image.
+pub mod random_erasing;
 /// Loss and accuracy of a batch.
 pub mod record;
 /// Scratch memory, widths and row blocks.

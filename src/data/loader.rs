@@ -11,7 +11,8 @@ use super::dataset::View;
 use super::order::Orders;
 use crate::augment::crop::{self, Picture};
 use crate::augment::mix::Mixer;
-use crate::augment::normalise::{ChannelStats, Normaliser};
+use crate::augment::normalise::ChannelStats;
+use crate::augment::pictures::Pictures;
 use crate::augment::{ImageAugment, ImagePlace, Operation, image_draws, random_erasing, resized_crop, targets};
 use crate::config::experiment::Experiment;
 use crate::error::{Error, Result};
@@ -21,8 +22,8 @@ use crate::error::{Error, Result};
 pub struct Batch {
     /// The step it belongs to.
     pub step: usize,
-    /// [B, S, S, 3], normalised, channels innermost.
-    pub images: Vec<f32>,
+    /// [B, S, S, 3] as bytes, and what the device does to them.
+    pub pictures: Pictures,
     /// [B, K], smoothed and mixed; zero for padding.
     pub targets: Vec<f32>,
     /// [B], before mixing; zero for padding.
@@ -37,7 +38,7 @@ pub struct Loader {
     dataset: Arc<Dataset>,
     batch: usize,
     seed: u64,
-    normaliser: Normaliser,
+    stats: ChannelStats,
     /// `None`: evaluation, in order and unchanged.
     training: Option<Training>,
 }
@@ -106,7 +107,7 @@ impl Loader {
             return Err(Error::config("a batch of 0 images", "set train.batch to at least 1"));
         }
         let stats = ChannelStats::from_config(&experiment.augment, dataset.stats)?;
-        Ok(Self { dataset, batch, seed: experiment.train.seed, normaliser: Normaliser::new(&stats), training })
+        Ok(Self { dataset, batch, seed: experiment.train.seed, stats, training })
     }
 
     /// The set.
@@ -121,7 +122,7 @@ impl Loader {
 
     /// What the images of one batch take.
     pub fn batch_bytes(&self) -> usize {
-        self.batch * self.dataset.side * self.dataset.side * 3 * size_of::<f32>()
+        self.batch * self.dataset.side * self.dataset.side * 3
     }
 
     /// The batch of `step`.
@@ -140,13 +141,14 @@ impl Loader {
         let image_len = side * side * 3;
         out.step = step;
         out.valid = numbers.len();
-        out.images.resize(self.batch * image_len, 0.0);
+        out.pictures.stats = self.stats;
+        out.pictures.bytes.resize(self.batch * image_len, 0);
         out.labels.resize(self.batch, 0);
         out.targets.resize(self.batch * num_classes, 0.0);
         let per_thread = numbers.len().div_ceil(num_threads.max(1)).max(1);
         let mut shares: Vec<_> = numbers
             .chunks(per_thread)
-            .zip(out.images.chunks_mut(per_thread * image_len))
+            .zip(out.pictures.bytes.chunks_mut(per_thread * image_len))
             .zip(out.labels.chunks_mut(per_thread))
             .enumerate()
             .map(|(ix, ((numbers, images), labels))| (ix * per_thread, numbers, images, labels))
@@ -173,7 +175,7 @@ impl Loader {
     }
 
     /// Fills consecutive places of the batch, from `position` on.
-    fn fill_images(&self, step: usize, position: usize, numbers: &[u32], images: &mut [f32], labels: &mut [u32]) -> Result<()> {
+    fn fill_images(&self, step: usize, position: usize, numbers: &[u32], images: &mut [u8], labels: &mut [u32]) -> Result<()> {
         let mut scratch = Scratch::default();
         let is_whole = self.training.as_ref().is_some_and(|training| training.crop_area.is_some());
         let view = if is_whole { View::Whole } else { View::Scaled };
@@ -184,11 +186,7 @@ impl Loader {
             *label = self.dataset.labels[read];
             let at = ImagePlace { seed: self.seed, step: step as u32, position: (position + ix) as u32 };
             self.cut_and_augment(at, &mut scratch);
-            self.normaliser.apply(&scratch.square.rgb, image);
-            let hole = self.training.as_ref().and_then(|training| random_erasing::draw(training.random_erasing, self.dataset.side, at));
-            if let Some(hole) = hole {
-                random_erasing::erase(image, self.dataset.side, hole, at);
-            }
+            image.copy_from_slice(&scratch.square.rgb);
         }
         Ok(())
     }
@@ -210,21 +208,26 @@ impl Loader {
         training.images.apply(square, spare, at);
     }
 
-    /// Targets, mixing and padding.
+    /// Targets, padding, and what is left to the device: holes and mixing.
     fn finish(&self, out: &mut Batch) {
         let (side, num_classes) = (self.dataset.side, self.dataset.num_classes());
-        out.images[out.valid * side * side * 3..].fill(0.0);
+        out.pictures.bytes[out.valid * side * side * 3..].fill(0);
         out.labels[out.valid..].fill(0);
         let (targets, padding) = out.targets.split_at_mut(out.valid * num_classes);
         padding.fill(0.0);
         let smoothing = self.training.as_ref().map_or(0.0, |training| training.label_smoothing);
         targets::smoothed(&out.labels[..out.valid], num_classes, smoothing, targets);
-        let Some(Training { mixer, group, .. }) = &self.training else { return };
-        let images = out.images.chunks_mut(group * side * side * 3);
-        for (ix, (images, targets)) in images.zip(out.targets.chunks_mut(group * num_classes)).enumerate() {
-            if let Some(mix) = mixer.draw(self.seed, out.step as u32, ix as u32, side) {
-                mix.apply(images, targets, side, targets.len() / num_classes);
-            }
+        let Pictures { holes, mixes, group, .. } = &mut out.pictures;
+        holes.clear();
+        mixes.clear();
+        let Some(training) = &self.training else { return };
+        let place = |position: usize| ImagePlace { seed: self.seed, step: out.step as u32, position: position as u32 };
+        holes.extend((0..self.batch).map(|position| random_erasing::draw(training.random_erasing, side, place(position))));
+        *group = training.group;
+        for (ix, targets) in out.targets.chunks_mut(training.group * num_classes).enumerate() {
+            let mix = training.mixer.draw(self.seed, out.step as u32, ix as u32, side);
+            mix.iter().for_each(|mix| mix.mix_targets(targets, targets.len() / num_classes));
+            mixes.push(mix);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::platform;
 const MIN_AHEAD: usize = 2;
 /// Batches of photographs are large; more of them hide nothing further.
 const MAX_AHEAD: usize = 4;
-/// Memory of the batches made ahead: a batch of 1024 photographs of 224 pixels takes 0.6 GB.
+/// Memory of the batches made ahead: a batch of 1024 photographs of 224 pixels takes 0.15 GB.
 const MAX_BYTES_AHEAD: usize = 2 << 30;
 /// Threads where the config leaves the number open.
 const MAX_WORKERS: usize = 16;

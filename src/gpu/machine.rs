@@ -202,6 +202,18 @@ impl Machine for GpuMachine {
         self.gpu.check()
     }
 
+    fn upload_bytes(&mut self, place: Place, bytes: &[u8]) -> Result<()> {
+        let buffer = self.region(place, bytes.len().div_ceil(4))?;
+        let (words, rest) = bytes.as_chunks::<4>();
+        self.gpu.queue.write_buffer(buffer, place.offset as u64 * 4, words.as_flattened());
+        if !rest.is_empty() {
+            let mut last = [0; 4];
+            last[..rest.len()].copy_from_slice(rest);
+            self.gpu.queue.write_buffer(buffer, (place.offset + words.len()) as u64 * 4, &last);
+        }
+        self.gpu.check()
+    }
+
     fn download(&mut self, place: Place, len: usize) -> Later<'_, Vec<f32>> {
         Box::pin(async move {
             let buffer = self.region(place, len)?.clone();

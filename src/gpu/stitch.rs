@@ -15,6 +15,9 @@ macro_rules! embed {
 }
 
 embed![
+    "augment/mix",
+    "augment/normalise",
+    "augment/random_erasing",
     "lib/conv",
     "lib/erf",
     "lib/finite",

@@ -49,6 +49,9 @@ pub trait Machine {
     /// Writes words into a region.
     fn upload(&mut self, place: Place, words: &[f32]) -> Result<()>;
 
+    /// Writes bytes into a region, four a word, the first in the lowest bits; the last word is filled up with 0.
+    fn upload_bytes(&mut self, place: Place, bytes: &[u8]) -> Result<()>;
+
     /// Reads words of a region; waits for everything before it.
     fn download(&mut self, place: Place, len: usize) -> Later<'_, Vec<f32>>;
 

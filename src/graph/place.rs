@@ -29,6 +29,12 @@ pub enum Region {
     Stats,
     /// Averaged running statistics.
     EmaStats,
+    /// Images of one micro-batch as they come from the host: bytes, four a word.
+    Bytes,
+    /// What is done to each of them: boxes to erase, weights of mixing.
+    Drawn,
+    /// What that is done with: the value of each byte, quantiles of noise.
+    Tables,
     /// Images of one micro-batch, [B, S, S, 3].
     Images,
     /// Soft targets of one micro-batch, [B, K].
@@ -53,7 +59,7 @@ pub enum Region {
 
 impl Region {
     /// Every region, in order.
-    pub const ALL: [Region; 19] = [
+    pub const ALL: [Region; 22] = [
         Region::Params,
         Region::Grads,
         Region::MicroGrads,
@@ -63,6 +69,9 @@ impl Region {
         Region::Backup,
         Region::Stats,
         Region::EmaStats,
+        Region::Bytes,
+        Region::Drawn,
+        Region::Tables,
         Region::Images,
         Region::Targets,
         Region::Logits,

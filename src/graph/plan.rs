@@ -164,6 +164,13 @@ impl<'a> Planner<'a> {
                 last_use.insert(*value, ix);
             }
         }
+        // What an op changes in place lives as long as the result, which is the same memory.
+        for node in graph.nodes.iter().rev() {
+            for (output, input) in node.op.in_place() {
+                let last = last_use[&node.inputs[*input]].max(last_use[&node.outputs[*output]]);
+                last_use.insert(node.inputs[*input], last);
+            }
+        }
         let packer = Packer::new(layout.align, layout.max_buffer_len);
         Ok(Self { graph, layout, packer, locs, spans: BTreeMap::new(), last_use })
     }

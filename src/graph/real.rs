@@ -49,6 +49,10 @@ pub trait Real:
     fn max(self, other: Self) -> Self;
     /// Whether neither infinite nor NaN, by the exponent bits.
     fn is_finite_bits(self) -> bool;
+    /// Four bytes in the place of a number; [`Real::word`] gives them back, nothing else may look at it.
+    fn from_word(word: u32) -> Self;
+    /// The bytes of [`Real::from_word`].
+    fn word(self) -> u32;
     /// `dst[m, n] = alpha·lhs[m, k]·rhs[k, n] + beta·dst`.
     ///
     /// # Safety
@@ -147,6 +151,14 @@ impl Real for f32 {
     fn is_finite_bits(self) -> bool {
         self.to_bits() & 0x7F80_0000 != 0x7F80_0000
     }
+    #[inline(always)]
+    fn from_word(word: u32) -> Self {
+        f32::from_bits(word)
+    }
+    #[inline(always)]
+    fn word(self) -> u32 {
+        self.to_bits()
+    }
     gemm_of!(f32);
 }
 
@@ -190,6 +202,14 @@ impl Real for f64 {
     #[inline(always)]
     fn is_finite_bits(self) -> bool {
         self.to_bits() & 0x7FF0_0000_0000_0000 != 0x7FF0_0000_0000_0000
+    }
+    #[inline(always)]
+    fn from_word(word: u32) -> Self {
+        f64::from_bits(word.into())
+    }
+    #[inline(always)]
+    fn word(self) -> u32 {
+        self.to_bits() as u32
     }
     gemm_of!(f64);
 }

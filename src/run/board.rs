@@ -16,6 +16,8 @@ pub(super) struct BoardFile {
     path: PathBuf,
     file: Appender,
     scribe: Scribe,
+    /// Of the newest record: where the clock goes back, time stands still.
+    latest_secs: f64,
 }
 
 impl BoardFile {
@@ -26,33 +28,40 @@ impl BoardFile {
         }
         let folder = run_dir.join(file::TENSORBOARD);
         files::create_dir_all(&folder).map_err(|source| Error::io(&folder, "make the folder", source))?;
-        let mut wall_secs = wall_secs();
-        // Readers go from file to file by name; two sessions may begin in one second.
-        while files::is_file(&folder.join(tensorboard::file_name(wall_secs))) {
-            wall_secs += 1.0;
-        }
-        let path = folder.join(tensorboard::file_name(wall_secs));
+        let latest_secs = wall_secs().max(first_free_second(&folder)?);
+        let path = folder.join(tensorboard::file_name(latest_secs));
         let file = Appender::open(&path).map_err(|source| Error::io(&path, "open the file", source))?;
-        let mut board = Self { path, file, scribe: Scribe::new(config_toml) };
-        board.append(&tfevents::version(wall_secs))?;
+        let mut board = Self { path, file, scribe: Scribe::new(config_toml), latest_secs };
+        board.append(&tfevents::version(latest_secs))?;
         Ok(Some(board))
     }
 
     /// Takes the next event.
     pub fn apply(&mut self, event: &Event) -> Result<()> {
-        let records = self.scribe.apply(event, wall_secs());
+        let wall_secs = self.now();
+        let records = self.scribe.apply(event, wall_secs);
         if records.is_empty() { Ok(()) } else { self.append(&records) }
     }
 
     /// Shows how values are spread.
     pub fn histogram(&mut self, tag: &str, step: u64, values: &[f32]) -> Result<()> {
-        let record = tfevents::histogram(tag, at(step), values);
+        let record = tfevents::histogram(tag, self.at(step), values);
         record.map_or(Ok(()), |record| self.append(&record))
     }
 
     /// Shows a picture.
     pub fn image(&mut self, tag: &str, step: u64, size: (u32, u32), png: &[u8]) -> Result<()> {
-        self.append(&tfevents::image(tag, at(step), size, png))
+        let at = self.at(step);
+        self.append(&tfevents::image(tag, at, size, png))
+    }
+
+    fn at(&mut self, step: u64) -> At {
+        At { step: step as i64, wall_secs: self.now() }
+    }
+
+    fn now(&mut self) -> f64 {
+        self.latest_secs = self.latest_secs.max(wall_secs());
+        self.latest_secs
     }
 
     fn append(&mut self, records: &[u8]) -> Result<()> {
@@ -60,8 +69,16 @@ impl BoardFile {
     }
 }
 
-fn at(step: u64) -> At {
-    At { step: step as i64, wall_secs: wall_secs() }
+/// The first second behind every file of earlier sessions: readers go from file to file by name, two sessions
+/// may begin in one second, and the clock may have gone back between them.
+fn first_free_second(folder: &Path) -> Result<f64> {
+    let listed = files::list(folder).map_err(|source| Error::io(folder, "list the folder", source))?;
+    let second_of = |path: PathBuf| {
+        let named = tensorboard::secs_of(&path.file_name()?.to_string_lossy())?;
+        let written = files::modified(&path).map_or(0, |written| written.as_secs());
+        Some(named.max(written) as f64 + 1.0)
+    };
+    Ok(listed.into_iter().filter_map(second_of).fold(0.0, f64::max))
 }
 
 fn wall_secs() -> f64 {

@@ -101,6 +101,11 @@ pub fn file_name(wall_secs: f64) -> String {
     format!("events.out.tfevents.{:010}.vitrine", wall_secs as u64)
 }
 
+/// The second in the name of an event file.
+pub fn secs_of(file_name: &str) -> Option<u64> {
+    file_name.strip_prefix("events.out.tfevents.")?.split('.').next()?.parse().ok()
+}
+
 /// Seconds since 1970 at which a run began, by its id; 0 for an id without a time.
 pub fn started_secs(run: &Recorded) -> f64 {
     let stamp: String = run.header.meta.id.chars().take("20260509-073045".len()).collect();

@@ -92,7 +92,7 @@ pub async fn evaluate(
     trainer.clear_totals()?;
     let mut prefetch = Prefetch::new(test.clone(), 0..test.steps_per_epoch(), workers)?;
     while let Some(batch) = prefetch.next().transpose()? {
-        trainer.evaluate_batch(&batch.images, &batch.targets, batch.valid)?;
+        trainer.evaluate_batch(&batch.pictures, &batch.targets, batch.valid)?;
         trainer.breathe().await?;
         each(trainer, &batch).await?;
         prefetch.recycle(batch);

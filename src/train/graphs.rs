@@ -1,5 +1,6 @@
 //! The graphs of a training: one pass, the update around it, evaluation, probe.
 
+use crate::augment::prepare::Prepare;
 use crate::config::Experiment;
 use crate::error::Result;
 use crate::graph::adjoint::differentiate;
@@ -63,7 +64,9 @@ impl Graphs<'_> {
         let (params, stats) = (self.parameters.len, self.parameters.stats_len);
         let when = |condition: bool, len: usize| if condition { len } else { 0 };
         let images = self.micro_batch.max(probe_batch(self.experiment));
-        vec![
+        let prepares = self.prepares().map(|prepare| prepare.regions());
+        let inputs = [0, 1, 2].map(|ix| (prepares[0][ix].0, prepares.iter().map(|regions| regions[ix].1).max().unwrap_or(0)));
+        let mut regions = vec![
             (Region::Params, params),
             (Region::Grads, params),
             (Region::MicroGrads, when(self.num_micros() > 1, params)),
@@ -81,7 +84,16 @@ impl Graphs<'_> {
             (Region::Norm, NORM_LEN),
             (Region::Groups, Groups::new(self.parameters).table_len()),
             (Region::Similarity, num_layers(self.experiment) * probe_batch(self.experiment).next_multiple_of(ALIGN)),
-        ]
+        ];
+        regions.extend(inputs);
+        regions
+    }
+
+    /// What is done to images of training, evaluation and probe before they are passed through the model.
+    pub fn prepares(&self) -> [Prepare; 3] {
+        let side = self.experiment.model.image_size;
+        let probe = Prepare::plain(probe_batch(self.experiment), side);
+        [Prepare::training(self.experiment, self.micro_batch), Prepare::plain(self.micro_batch, side), probe]
     }
 
     /// Forward, loss and backward of one micro-batch; gradients go to their region.

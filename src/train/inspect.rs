@@ -7,7 +7,7 @@ use super::probe::{ProbeImages, Prober};
 use super::session::DeviceChoice;
 use super::weights;
 use crate::augment::crop::{self, Picture};
-use crate::augment::normalise::{ChannelStats, Normaliser};
+use crate::augment::normalise::ChannelStats;
 use crate::config::Experiment;
 use crate::data;
 use crate::data::decode;
@@ -78,16 +78,15 @@ fn pictures(experiment: &Experiment, paths: &[PathBuf]) -> Result<(ProbeImages, 
     // What the model was trained with, if that can be told without its images.
     let own = data::open(&experiment.data, &experiment.model).map_or(ChannelStats::IMAGENET, |split| split.test.stats);
     let stats = ChannelStats::from_config(&experiment.augment, own)?;
-    let normaliser = Normaliser::new(&stats);
-    let mut images = vec![0.0; paths.len() * side * side * 3];
+    let mut bytes = Vec::with_capacity(paths.len() * side * side * 3);
     let mut square = Picture::default();
-    for (path, image) in paths.iter().zip(images.chunks_exact_mut(side * side * 3)) {
+    for path in paths {
         let refuse = |what: String| Error::data(path, what, "give JPEG, PNG or WebP files");
         let mut picture = decode::file(path).map_err(refuse)?;
         resize::scale(&mut picture, side, Origin::Photographs).map_err(refuse)?;
         crop::cut(&picture, side, crop::centre(&picture, side), &mut square);
-        normaliser.apply(&square.rgb, image);
+        bytes.extend_from_slice(&square.rgb);
     }
     let name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok((ProbeImages { images, labels: vec![-1; paths.len()], stats }, paths.iter().map(name).collect()))
+    Ok((ProbeImages { bytes, labels: vec![-1; paths.len()], stats }, paths.iter().map(name).collect()))
 }

@@ -4,6 +4,8 @@
 pub mod device;
 /// The graphs of a training.
 pub mod graphs;
+/// Images on their way to the device.
+pub mod images;
 /// The trainer: device, plans, one optimiser step, one evaluation batch, one probe.
 pub mod step;
 /// Which checkpoint a fork begins with.

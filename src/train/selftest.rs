@@ -36,7 +36,16 @@ const BATCH: [usize; 2] = [8, 4];
 const READ: Region = Region::Params;
 
 /// What all models of the test share.
-const SMALL: [&str; 6] = ["model.image_size=16", "model.dim=32", "model.depth=2", "model.heads=2", "model.drop_path=0.1", "probe.images=4"];
+const SMALL: [&str; 8] = [
+    "model.image_size=16",
+    "model.dim=32",
+    "model.depth=2",
+    "model.heads=2",
+    "model.drop_path=0.1",
+    "augment.random_erasing=0.5",
+    "augment.mixup=0.8",
+    "probe.images=4",
+];
 /// Models that together hold every kernel.
 const MODELS: [&[&str]; 3] = [
     &["model.stem=3Conv+3BN+3ReLU+1Proj", "model.strides=2,1,1,2", "model.stem_kernels=7,3,3,2", "model.stem_width=8", "train.ema=0.9"],
@@ -119,7 +128,8 @@ fn experiment(sets: &[&str]) -> Result<Experiment> {
 fn graphs(experiment: &Experiment) -> Result<Vec<Graph>> {
     let (estimate, parameters) = step::estimate(experiment, &Device::Cpu)?;
     let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
-    let mut all = vec![graphs.micro()?, graphs.accumulate()?, graphs.update()?, graphs.evaluate()?, graphs.probe()?];
+    let prepared = graphs.prepares()[0].graph()?;
+    let mut all = vec![prepared, graphs.micro()?, graphs.accumulate()?, graphs.update()?, graphs.evaluate()?, graphs.probe()?];
     if experiment.optim.sam_rho > 0.0 {
         all.push(graphs.ascend()?);
     }
@@ -198,6 +208,8 @@ impl Input {
         let low = match self.region {
             // Norm, clip factor and two flags that are down.
             Some(Region::Norm) => return vec![2.0, 0.5, 0.0, 0.0],
+            // A hole: place, top, left, height, width; a row of mixing: λ, top, bottom, left, right.
+            Some(Region::Drawn) => return [0.3, 1.0, 2.0, 5.0, 6.0].into_iter().cycle().take(self.shape.len()).collect(),
             Some(Region::Variance | Region::Stats | Region::EmaStats | Region::Targets) => 0.1,
             _ => -1.0,
         };

@@ -239,7 +239,7 @@ impl<'a> Session<'a> {
             self.waited_secs += (prefetch.waited() - waited_before).as_secs_f64();
             self.tell_unreadable()?;
             let lr = self.lr_at(self.step);
-            self.trainer.step(self.step, lr, &batch.images, &batch.targets)?;
+            self.trainer.step(self.step, lr, &batch.pictures, &batch.targets)?;
             prefetch.recycle(batch);
             self.pending.push_back((self.step, lr));
             self.step += 1;
@@ -342,7 +342,7 @@ impl<'a> Session<'a> {
     /// The first op of the step that gives a non-finite number, from the same batch.
     async fn find_culprit(&mut self, step: u64) -> Result<Option<String>> {
         let batch = self.loader.batch(step as usize)?;
-        let culprit = self.trainer.find_non_finite(step, &batch.images, &batch.targets).await?;
+        let culprit = self.trainer.find_non_finite(step, &batch.pictures, &batch.targets).await?;
         Ok(culprit.map(|culprit| format!("{}, {}", culprit.op, culprit.what)))
     }
 

@@ -2,6 +2,7 @@
 
 use super::device::Device;
 use super::graphs::{self, Graphs};
+use super::images::{Images, Intake, Purpose};
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::graph::machine::{Culprit, Machine, PlanId, Timing};
@@ -67,6 +68,8 @@ pub struct Estimate {
     pub step_flops: f64,
     /// The forward and backward plan.
     pub plan: Plan,
+    /// What is done to its images before.
+    pub prepare: Plan,
 }
 
 /// A model on a device.
@@ -82,6 +85,7 @@ pub struct Trainer {
     /// Groups of parameters whose gradient norms each step reports, from stem to head.
     pub groups: Vec<String>,
     plans: Plans,
+    intake: Intake,
 }
 
 struct Plans {
@@ -129,16 +133,18 @@ fn too_large(estimate: &Estimate, device: &Device) -> Error {
 fn estimate_at(experiment: &Experiment, parameters: &Parameters, layout: &Layout, micro_batch: usize) -> Result<Estimate> {
     let graphs = Graphs { experiment, parameters, micro_batch };
     let plan = Plan::new("micro", &graphs.micro()?, layout)?;
+    let prepare = Plan::new("prepare", &graphs.prepares()[0].graph()?, layout)?;
     let num_micros = graphs.num_micros();
     let passes = if experiment.optim.sam_rho > 0.0 { 2 } else { 1 };
     Ok(Estimate {
         params: parameters.count(),
         micro_batch,
         num_micros,
-        arena_bytes: plan.arena_bytes(),
+        arena_bytes: plan.arena_bytes().max(prepare.arena_bytes()),
         region_bytes: 4 * graphs.regions().iter().map(|(_, len)| len).sum::<usize>(),
         step_flops: plan.cost().flops * (num_micros * passes) as f64,
         plan,
+        prepare,
     })
 }
 
@@ -160,9 +166,10 @@ impl Trainer {
             evaluate: load("evaluate", graphs.evaluate()?)?,
             probe: load("probe", graphs.probe()?)?,
         };
+        let intake = Intake::new(&graphs, machine.as_mut())?;
         let groups = Groups::new(&parameters);
         machine.upload(Place::new(Region::Groups, 0), &groups.table())?;
-        Ok(Self { machine, parameters, experiment: experiment.clone(), estimate, groups: groups.names, plans })
+        Ok(Self { machine, parameters, experiment: experiment.clone(), estimate, groups: groups.names, plans, intake })
     }
 
     /// Gives every parameter and statistic its initial value for `train.seed`.
@@ -189,15 +196,16 @@ impl Trainer {
 
     /// One optimiser step on a whole batch: `images` [batch, S, S, 3], `targets` [batch, K]. Its
     /// numbers come from [`Trainer::collect`].
-    pub fn step(&mut self, step: u64, lr: f64, images: &[f32], targets: &[f32]) -> Result<()> {
+    pub fn step<'a>(&mut self, step: u64, lr: f64, images: impl Into<Images<'a>>, targets: &[f32]) -> Result<()> {
+        let images = images.into();
         let num_micros = self.estimate.num_micros;
         let passes = if self.plans.ascend.is_some() { 2 } else { 1 };
         for pass in 0..passes {
             for micro in 0..num_micros {
-                if pass == 0 || num_micros > 1 {
-                    self.upload_micro(micro, images, targets)?;
-                }
                 let scalars = self.scalars(step, lr, pass, micro);
+                if pass == 0 || num_micros > 1 {
+                    self.upload_micro(micro, images, targets, &scalars)?;
+                }
                 self.machine.run(self.plans.micro, &scalars)?;
                 if let Some(accumulate) = self.plans.accumulate {
                     self.machine.run(accumulate, &scalars)?;
@@ -221,16 +229,19 @@ impl Trainer {
     }
 
     /// The forward and backward pass of micro-batch 0 alone, without an update.
-    pub fn pass(&mut self, images: &[f32], targets: &[f32]) -> Result<()> {
-        self.upload_micro(0, images, targets)?;
+    pub fn pass<'a>(&mut self, images: impl Into<Images<'a>>, targets: &[f32]) -> Result<()> {
         let scalars = Scalars { report: 0, bn_momentum: 0.0, ..self.scalars(0, 0.0, 0, 0) };
+        self.upload_micro(0, images.into(), targets, &scalars)?;
         self.machine.run(self.plans.micro, &scalars)
     }
 
-    /// Times every op (on a GPU: every launch) of a forward and backward pass on what was last uploaded.
+    /// Times every op (on a GPU: every launch) of a forward and backward pass on what was last uploaded, from
+    /// bytes on.
     pub async fn profile(&mut self) -> Result<Vec<Timing>> {
         let scalars = Scalars { report: 0, bn_momentum: 0.0, ..self.scalars(0, 0.0, 0, 0) };
-        self.machine.profile(self.plans.micro, &scalars).await
+        let mut timings = self.machine.profile(self.intake.plan(Purpose::Training), &scalars).await?;
+        timings.extend(self.machine.profile(self.plans.micro, &scalars).await?);
+        Ok(timings)
     }
 
     /// Numbers of steps that have arrived; with `wait` of all steps made.
@@ -245,10 +256,11 @@ impl Trainer {
     }
 
     /// Adds a batch of at most `micro_batch` rows, padded to it, to the sums; the first `valid` count.
-    pub fn evaluate_batch(&mut self, images: &[f32], targets: &[f32], valid: usize) -> Result<()> {
-        self.machine.upload(Place::new(Region::Images, 0), images)?;
-        self.machine.upload(Place::new(Region::Targets, 0), targets)?;
+    pub fn evaluate_batch<'a>(&mut self, images: impl Into<Images<'a>>, targets: &[f32], valid: usize) -> Result<()> {
         let scalars = Scalars { valid: valid as f32, report: 1, ..Scalars::default() };
+        let whole = (0, self.estimate.micro_batch);
+        self.intake.put(self.machine.as_mut(), Purpose::Evaluation, images.into(), whole, &scalars)?;
+        self.machine.upload(Place::new(Region::Targets, 0), targets)?;
         self.machine.run(self.plans.evaluate, &scalars)
     }
 
@@ -271,11 +283,13 @@ impl Trainer {
         graphs::probe_batch(&self.experiment)
     }
 
-    /// Token similarity per layer, averaged over the images [probe_batch, S, S, 3].
-    pub async fn probe(&mut self, images: &[f32]) -> Result<Vec<f64>> {
+    /// Token similarity per layer, averaged over the images [probe_batch, S, S, 3]; those behind `valid` are
+    /// padding, 0 everywhere.
+    pub async fn probe<'a>(&mut self, images: impl Into<Images<'a>>, valid: usize) -> Result<Vec<f64>> {
         let batch = self.probe_batch();
-        self.machine.upload(Place::new(Region::Images, 0), images)?;
-        self.machine.run(self.plans.probe, &Scalars::default())?;
+        let scalars = Scalars { valid: valid as f32, ..Scalars::default() };
+        self.intake.put(self.machine.as_mut(), Purpose::Probe, images.into(), (0, batch), &scalars)?;
+        self.machine.run(self.plans.probe, &scalars)?;
         let layers = graphs::num_layers(&self.experiment);
         let words = self.machine.download(Place::new(Region::Similarity, 0), layers * batch.next_multiple_of(64)).await?;
         let rows = words.chunks_exact(batch.next_multiple_of(64));
@@ -284,15 +298,16 @@ impl Trainer {
 
     /// Runs step `step` again on the same batch, op by op, and names the first that is not finite:
     /// parameters first, then the forward and the backward pass.
-    pub async fn find_non_finite(&mut self, step: u64, images: &[f32], targets: &[f32]) -> Result<Option<Culprit>> {
+    pub async fn find_non_finite<'a>(&mut self, step: u64, images: impl Into<Images<'a>>, targets: &[f32]) -> Result<Option<Culprit>> {
+        let images = images.into();
         let words = self.machine.download(Place::new(Region::Params, 0), self.parameters.len).await?;
         if let Some(offset) = words.iter().position(|word| word.to_bits() & 0x7F80_0000 == 0x7F80_0000) {
             let name = self.parameters.at(offset).map_or("padding", |parameter| parameter.name.as_str());
             return Ok(Some(Culprit { op: name.to_string(), what: "parameters".to_string() }));
         }
         for micro in 0..self.estimate.num_micros {
-            self.upload_micro(micro, images, targets)?;
             let scalars = Scalars { report: 0, bn_momentum: 0.0, ..self.scalars(step, 0.0, 0, micro) };
+            self.upload_micro(micro, images, targets, &scalars)?;
             if let Some(culprit) = self.machine.find_non_finite(self.plans.micro, &scalars).await? {
                 return Ok(Some(culprit));
             }
@@ -300,10 +315,10 @@ impl Trainer {
         Ok(None)
     }
 
-    fn upload_micro(&mut self, micro: usize, images: &[f32], targets: &[f32]) -> Result<()> {
-        let rows = self.estimate.micro_batch;
-        let (image_len, target_len) = (images.len() / self.experiment.train.batch, self.experiment.model.num_classes);
-        self.machine.upload(Place::new(Region::Images, 0), &images[micro * rows * image_len..][..rows * image_len])?;
+    fn upload_micro(&mut self, micro: usize, images: Images<'_>, targets: &[f32], scalars: &Scalars) -> Result<()> {
+        let (rows, batch) = (self.estimate.micro_batch, self.experiment.train.batch);
+        let target_len = self.experiment.model.num_classes;
+        self.intake.put(self.machine.as_mut(), Purpose::Training, images, (micro * rows, batch), scalars)?;
         self.machine.upload(Place::new(Region::Targets, 0), &targets[micro * rows * target_len..][..rows * target_len])
     }
 

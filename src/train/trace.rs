@@ -78,7 +78,7 @@ async fn observe(trainer: &mut Trainer, batches: &Batches, result: &mut BTreeMap
     let sides = [batches.batch, batches.num_classes];
     trainer.evaluate_batch(images, targets, batches.batch)?;
     result.insert("logits_eval".to_string(), Tensor::floats(&sides, trainer.logits().await?));
-    let similarity: Vec<f32> = trainer.probe(images).await?.into_iter().map(|value| value as f32).collect();
+    let similarity: Vec<f32> = trainer.probe(images, batches.batch).await?.into_iter().map(|value| value as f32).collect();
     result.insert("cossim".to_string(), Tensor::floats(&[similarity.len()], similarity));
     trainer.pass(images, targets)?;
     result.insert("logits".to_string(), Tensor::floats(&sides, trainer.logits().await?));

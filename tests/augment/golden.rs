@@ -16,6 +16,8 @@ use vitrine::augment::resample::{self, Window};
 use vitrine::augment::{enhance, random_erasing, resized_crop, targets};
 use vitrine::data::resize::{self, Origin};
 
+use super::mix::mixed;
+
 /// The reference file.
 struct Golden {
     bytes: Vec<u8>,
@@ -179,10 +181,10 @@ fn mixing_is_timms() {
             "mixup" => Mix::Mixup { lambda: lambda as f32 },
             _ => Mix::cutmix(lambda, side, number(&case[2]), number(&case[3])),
         };
-        let mut images: Vec<f32> = (0..4 * side * side * 3).map(|ix| ix as f32 / 768.0).collect();
+        let images: Vec<f32> = (0..4 * side * side * 3).map(|ix| ix as f32 / 768.0).collect();
         let mut soft = vec![0.0; 4 * classes];
         targets::smoothed(&labels, classes, 0.1, &mut soft);
-        mix.apply(&mut images, &mut soft, side, 4);
+        let (images, soft) = mixed(mix, &images, &soft, side, 4);
         for (kind, found) in [("images", images), ("targets", soft)] {
             let expected = golden.floats(&format!("{name}.{kind}"));
             assert_eq!(found.len(), expected.len());

@@ -1,9 +1,50 @@
-//! Mixup and cutmix against their formulas.
+//! Mixup and cutmix against their formulas, and the kernel.
 
-use vitrine::augment::mix::{Area, Mix, Mixer};
+use vitrine::augment::mix::{Area, Mix, Mixer, ROW_LEN, UNMIXED, blend};
+use vitrine::cpu::machine::CpuMachine;
+use vitrine::graph::machine::Machine as _;
+use vitrine::graph::plan::{Layout, Plan};
+use vitrine::graph::{Graph, Place, Region, Scalars, Value};
+
+use crate::support::{Case, Tensor, check_kernel};
 
 const SIDE: usize = 4;
 const IMAGE_LEN: usize = SIDE * SIDE * 3;
+
+/// `images` [len, side, side, 3], mixed by the definition in f32 with their own reverse; `targets` [len, K] likewise.
+pub fn mixed(mix: Mix, images: &[f32], targets: &[f32], side: usize, len: usize) -> (Vec<f32>, Vec<f32>) {
+    let rows = mix.row().repeat(len);
+    let mut graph = Graph::new();
+    let own = graph.leaf(Place::new(Region::Params, 0), [len, side, side, 3]);
+    let table = graph.leaf(Place::new(Region::Drawn, 0), [len, ROW_LEN]);
+    let result = blend(&mut graph, own, own, table).expect("the shapes fit");
+    graph.store(result, Place::new(Region::Images, 0));
+    let mut machine =
+        CpuMachine::<f32>::new(&[(Region::Params, images.len()), (Region::Drawn, rows.len()), (Region::Images, images.len())]);
+    let plan = machine.load(Plan::new("mix", &graph, &Layout::processor()).expect("a plan")).expect("it loads");
+    machine.upload(Place::new(Region::Params, 0), images).expect("they fit");
+    machine.upload(Place::new(Region::Drawn, 0), &rows).expect("they fit");
+    machine.run(plan, &Scalars::default()).expect("it runs");
+    let mut soft = targets.to_vec();
+    mix.mix_targets(&mut soft, len);
+    (machine.region(Region::Images).to_vec(), soft)
+}
+
+#[test]
+fn kernels_agree() {
+    let cutmix = Mix::cutmix(0.5, 9, 3, 8);
+    for mix in [Mix::Mixup { lambda: 0.3 }, cutmix] {
+        for batch in [1, 4, 5] {
+            let sides = [batch, 9, 9, 3];
+            let rows = (0..batch).flat_map(|ix| if ix == 2 { UNMIXED } else { mix.row() }).collect();
+            let case = Case::new(vec![Tensor::normal(1, &sides), Tensor::normal(2, &sides), Tensor::new(&[batch, ROW_LEN], rows)]);
+            // Two products and a sum: 1e-6 is several ulp, and a pixel on the wrong side of an edge is off by itself.
+            check_kernel(&case.tolerance(1e-6), |graph: &mut Graph, leaves: &[Value]| {
+                Ok(vec![blend(graph, leaves[0], leaves[1], leaves[2])?])
+            });
+        }
+    }
+}
 
 /// Image i is filled with 10·i + its own place / 1000; targets are one-hot.
 fn batch(len: usize) -> (Vec<f32>, Vec<f32>) {
@@ -17,9 +58,8 @@ fn batch(len: usize) -> (Vec<f32>, Vec<f32>) {
 fn mixup_blends_with_the_reversed_batch() {
     for len in [4, 5] {
         let (before, targets_before) = batch(len);
-        let (mut images, mut targets) = (before.clone(), targets_before.clone());
         let lambda = 0.7f32;
-        Mix::Mixup { lambda }.apply(&mut images, &mut targets, SIDE, len);
+        let (images, targets) = mixed(Mix::Mixup { lambda }, &before, &targets_before, SIDE, len);
         let check = |after: &[f32], before: &[f32], row_len: usize| {
             for ix in 0..after.len() {
                 let partner = len - 1 - ix / row_len;
@@ -37,13 +77,12 @@ fn mixup_blends_with_the_reversed_batch() {
 fn cutmix_pastes_the_box_of_the_reversed_batch() {
     let len = 4;
     let (before, targets_before) = batch(len);
-    let (mut images, mut targets) = (before.clone(), targets_before.clone());
     // √(1 − 0.75) = ½: a box of 2, from 1 before the centre to 1 behind it.
     let mix = Mix::cutmix(0.75, SIDE, 2, 0);
     let area = Area { top: 1, bottom: 3, left: 0, right: 1 };
     let lambda = 1.0 - 2.0 / 16.0;
     assert_eq!(mix, Mix::CutMix { lambda, area });
-    mix.apply(&mut images, &mut targets, SIDE, len);
+    let (images, targets) = mixed(mix, &before, &targets_before, SIDE, len);
     for (ix, value) in images.iter().enumerate() {
         let (image, place) = (ix / IMAGE_LEN, ix % IMAGE_LEN);
         let (row, column) = (place / 3 / SIDE, place / 3 % SIDE);

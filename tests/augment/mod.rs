@@ -2,14 +2,13 @@
 
 mod golden;
 mod mix;
+mod normalise;
 mod pipeline;
+mod prepare;
+mod random_erasing;
 
-use vitrine::augment::Operation;
 use vitrine::augment::crop::{self, Picture};
-use vitrine::augment::normalise::{ChannelStats, Normaliser};
-use vitrine::augment::{beta, hflip, image_draws, pad_crop, targets};
-use vitrine::config::experiment::AugmentConfig;
-use vitrine::error::Error;
+use vitrine::augment::{ImagePlace, Operation, beta, hflip, image_draws, pad_crop, targets};
 use vitrine::rng::{Draws, Stream};
 
 /// A picture whose pixel (row, column) is [row, column, row + column].
@@ -19,6 +18,11 @@ fn ramp(width: usize, height: usize) -> Picture {
         [row, column, row + column]
     };
     Picture { width, height, rgb: (0..width * height).flat_map(pixel).collect() }
+}
+
+/// A place of the batch of step 1.
+fn at(position: u32) -> ImagePlace {
+    ImagePlace { seed: 4, step: 1, position }
 }
 
 fn pixel(square: &[u8], side: usize, row: usize, column: usize) -> [u8; 3] {
@@ -124,34 +128,6 @@ fn pad_crop_offsets_are_uniform_over_all_places() {
     assert!(counts.keys().all(|(down, right)| down.abs() <= 4 && right.abs() <= 4));
     // Mean 100, standard deviation 10; 5.5 of them for the worst of 81.
     assert!(counts.values().all(|&count| count.abs_diff(100) < 55), "{counts:?}");
-}
-
-#[test]
-fn normalising_divides_by_255_then_shifts_and_scales() {
-    let stats = ChannelStats { mean: [0.5, 0.25, 0.0], std: [0.5, 0.25, 2.0] };
-    let mut floats = [0.0; 6];
-    Normaliser::new(&stats).apply(&[0, 255, 51, 255, 0, 255], &mut floats);
-    let expected = [-1.0, 3.0, 0.1, 1.0, -1.0, 0.5];
-    for (found, expected) in floats.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-6, "{floats:?}");
-    }
-}
-
-#[test]
-fn statistics_come_from_the_config_or_the_set() {
-    let own = ChannelStats::IMAGENET;
-    let with = |mean: &[f64], std: &[f64]| {
-        let config = AugmentConfig { mean: mean.to_vec(), std: std.to_vec(), ..AugmentConfig::default() };
-        ChannelStats::from_config(&config, own)
-    };
-    assert_eq!(with(&[], &[]).expect("empty means the set's own"), own);
-    let grey = with(&[0.5], &[0.1, 0.2, 0.3]).expect("1 and 3 numbers");
-    assert_eq!(grey, ChannelStats { mean: [0.5; 3], std: [0.1, 0.2, 0.3] });
-    for (mean, std, names) in [(vec![0.1, 0.2], vec![], "augment.mean"), (vec![], vec![0.0], "augment.std")] {
-        let error = with(&mean, &std).expect_err("impossible numbers");
-        assert!(matches!(error, Error::Config { .. }));
-        assert!(error.to_string().contains(names), "{error}");
-    }
 }
 
 #[test]

@@ -6,17 +6,13 @@ use vitrine::augment::crop::Picture;
 use vitrine::augment::normalise::ChannelStats;
 use vitrine::augment::rand_augment::draw;
 use vitrine::augment::resample::Window;
-use vitrine::augment::{ImageAugment, ImagePlace, Operation, hflip, image_draws, random_erasing, resized_crop};
+use vitrine::augment::{ImageAugment, Operation, hflip, image_draws, random_erasing, resized_crop};
 use vitrine::config::experiment::AugmentConfig;
 use vitrine::config::rand_augment::RandAugmentSpec;
 
-use super::ramp;
+use super::{at, ramp};
 
 const SIDE: usize = 16;
-
-fn at(position: u32) -> ImagePlace {
-    ImagePlace { seed: 4, step: 1, position }
-}
 
 fn run(config: &AugmentConfig, position: u32) -> Picture {
     let augment = ImageAugment::new(config, &ChannelStats::IMAGENET).expect("a good config");
@@ -93,29 +89,4 @@ fn resized_crops_stay_inside_and_reach_everywhere() {
     assert!(windows.iter().map(share).fold(f64::MAX, f64::min) < 0.1);
     assert!(windows.iter().map(share).fold(0.0, f64::max) > 0.9);
     assert!(windows.iter().any(|w| w.top == 0 && w.left == 0) && windows.iter().any(|w| w.top + w.height == height));
-}
-
-#[test]
-fn erasing_comes_with_its_chance_and_fills_its_hole_with_normals() {
-    let side = 64;
-    let holes: Vec<_> =
-        (0..4000).filter_map(|position| random_erasing::draw(0.25, side, at(position)).map(|hole| (position, hole))).collect();
-    // Five standard deviations of a binomial count of 4000 at ¼.
-    assert!(holes.len().abs_diff(1000) < 137, "{}", holes.len());
-    let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
-    for (position, hole) in holes.iter().take(100) {
-        let mut image = vec![100.0_f32; side * side * 3];
-        random_erasing::erase(&mut image, side, *hole, at(*position));
-        for (ix, &value) in image.iter().enumerate() {
-            let (row, column) = (ix / 3 / side, ix / 3 % side);
-            let is_inside = (hole.top..hole.top + hole.height).contains(&row) && (hole.left..hole.left + hole.width).contains(&column);
-            assert_eq!(value != 100.0, is_inside, "{hole:?} at {row}, {column}");
-            if is_inside {
-                (sum, squares, count) = (sum + f64::from(value), squares + f64::from(value).powi(2), count + 1.0);
-            }
-        }
-    }
-    // Some 200 000 normals: standard errors of 0.0022 and 0.0032, six of each.
-    assert!(count > 100_000.0, "{count}");
-    assert!((sum / count).abs() < 0.014 && (squares / count - 1.0).abs() < 0.02, "{} {}", sum / count, squares / count);
 }

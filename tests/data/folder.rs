@@ -11,6 +11,7 @@ use vitrine::data::dataset::View;
 use vitrine::data::loader::Loader;
 
 use super::{assert_data_error, assert_says, experiment, open};
+use crate::support::images::plain;
 
 fn solid(width: u32, height: u32, colour: [u8; 3]) -> DynamicImage {
     RgbImage::from_pixel(width, height, Rgb(colour)).into()
@@ -123,7 +124,7 @@ fn photographs_are_scaled_to_the_shorter_side_and_cut() {
     let mut experiment = experiment(2, 0);
     (experiment.augment.mean, experiment.augment.std) = (vec![0.0], vec![1.0]);
     let loader = Loader::evaluation(split.test.clone(), &experiment, 2).expect("a loader");
-    let images = loader.batch(0).expect("a batch").images;
+    let images = plain(112, &loader.batch(0).expect("a batch"));
     // Columns 40..152 of 192: the gradient from 40/191 to 151/191 of white.
     let (left, right) = (images[0], images[111 * 3]);
     assert!((left - 40.0 / 191.0).abs() < 0.01, "{left}");
@@ -142,7 +143,7 @@ fn training_cuts_photographs_at_random_places() {
     (experiment.augment.mean, experiment.augment.std) = (vec![0.0], vec![1.0]);
     let loader = Loader::new(split.train.clone(), &experiment).expect("a loader");
     // The top left pixel tells the column the square was cut at: 0..=80 of 192.
-    let columns: Vec<f32> = (0..40).map(|step| loader.batch(step).expect("a batch").images[0] * 191.0).collect();
+    let columns: Vec<f32> = (0..40).map(|step| plain(112, &loader.batch(step).expect("a batch"))[0] * 191.0).collect();
     let (least, most) = columns.iter().fold((f32::MAX, f32::MIN), |(l, m), &c| (l.min(c), m.max(c)));
     assert!((-2.0..20.0).contains(&least) && (60.0..82.0).contains(&most), "{least}..{most}");
 }

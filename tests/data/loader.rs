@@ -10,6 +10,7 @@ use vitrine::data::loader::{Batch, Loader};
 use vitrine::data::prefetch::Prefetch;
 
 use super::{assert_says, experiment, open};
+use crate::support::images::plain;
 
 fn fashion(side: usize) -> Split {
     open("fashion-mnist", Path::new(""), side, 10).expect("it is embedded")
@@ -35,18 +36,19 @@ fn a_batch_has_its_shapes_and_normalised_pixels() {
     let split = fashion(32);
     let mut experiment = experiment(16, 1);
     let batch = loader(&split, &experiment).batch(0).expect("a batch");
-    assert_eq!(batch.images.len(), 16 * 32 * 32 * 3);
+    let images = plain(32, &batch);
+    assert_eq!(images.len(), 16 * 32 * 32 * 3);
     assert_eq!((batch.targets.len(), batch.labels.len(), batch.valid), (160, 16, 16));
     // The padding is black before it is normalised.
-    assert!((batch.images[0] - (0.0 - 0.2860) / 0.3530).abs() < 1e-6, "{}", batch.images[0]);
+    assert!((images[0] - (0.0 - 0.2860) / 0.3530).abs() < 1e-6, "{}", images[0]);
     for (row, &label) in batch.targets.chunks_exact(10).zip(&batch.labels) {
         assert_eq!(row.iter().sum::<f32>(), 1.0);
         assert_eq!(row[label as usize], 1.0);
     }
     (experiment.augment.mean, experiment.augment.std) = (vec![0.0], vec![1.0]);
-    let plain = loader(&split, &experiment).batch(0).expect("a batch");
-    assert!(plain.images.iter().all(|value| (0.0..=1.0).contains(value)));
-    assert_eq!(plain.labels, batch.labels);
+    let raw = loader(&split, &experiment).batch(0).expect("a batch");
+    assert!(plain(32, &raw).iter().all(|value| (0.0..=1.0).contains(value)));
+    assert_eq!(raw.labels, batch.labels);
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn batches_depend_on_seed_and_step_alone() {
     for batch in later.iter().rev() {
         assert_eq!(*batch, fresh.batch(batch.step).expect("a batch"), "step {}", batch.step);
     }
-    assert_ne!(later[0].images, later[1].images);
+    assert_ne!(later[0].pictures, later[1].pictures);
     let other = loader(&split, &augmented(24, 8)).batch(400).expect("a batch");
     assert_ne!(other.labels, fresh.batch(400).expect("a batch").labels);
 }
@@ -110,7 +112,7 @@ fn resized_crops_are_pure_and_show_parts_of_the_picture() {
     experiment.augment.random_resized_crop.clear();
     let uncropped = loader(&split, &experiment).batch(3).expect("a batch");
     assert_eq!(uncropped.labels, expected.labels);
-    assert_ne!(uncropped.images, expected.images);
+    assert_ne!(uncropped.pictures.bytes, expected.pictures.bytes);
 }
 
 #[test]
@@ -173,9 +175,9 @@ fn evaluation_is_in_order_and_pads_the_last_batch() {
     assert_eq!(labels, split.test.labels);
     let last = &batches[15];
     assert_eq!(last.valid, 2000 - 15 * 128);
-    assert_eq!((last.images.len(), last.labels.len()), (128 * 28 * 28 * 3, 128));
+    assert_eq!((last.pictures.bytes.len(), last.labels.len()), (128 * 28 * 28 * 3, 128));
     assert!(last.targets[last.valid * 10..].iter().all(|&target| target == 0.0));
-    assert!(last.images[last.valid * 28 * 28 * 3..].iter().all(|&value| value == 0.0));
+    assert!(last.pictures.bytes[last.valid * 28 * 28 * 3..].iter().all(|&byte| byte == 0));
     assert!(last.targets[..last.valid * 10].iter().all(|&target| target == 0.0 || target == 1.0));
 }
 

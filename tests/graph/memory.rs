@@ -6,6 +6,7 @@ use vitrine::graph::memory::{Packer, Span};
 use vitrine::graph::plan::{Layout, Plan};
 use vitrine::graph::{Graph, Place, Region, Scalars, Value};
 use vitrine::ops::elementwise::{add, scale};
+use vitrine::optim::accumulate::Accumulate;
 use vitrine::rng::{Draws, Stream};
 
 const ALIGN: usize = 64;
@@ -146,4 +147,23 @@ fn values_keep_their_bytes_until_their_last_use() {
         assert_eq!(machine.region(Region::Grads), expected, "seed {seed}");
     }
     assert!(arena_words < words / 2, "{words} words of values lie in {arena_words}");
+}
+
+#[test]
+fn a_value_changed_in_place_keeps_its_bytes_until_the_results_last_use() {
+    let mut graph = Graph::new();
+    let x = graph.leaf(Place::new(Region::Params, 0), [WIDTH]);
+    let doubled = scale(&mut graph, x, 2.0).expect("any shape");
+    let tripled = graph.push_one(Accumulate { len: WIDTH }, &[x, doubled]).expect("one length");
+    // Would take the memory of the doubled, were its end that of the value.
+    let fourfold = scale(&mut graph, x, 4.0).expect("any shape");
+    let sum = add(&mut graph, fourfold, tripled).expect("one shape");
+    graph.store(sum, Place::new(Region::Grads, 0));
+    let plan = Plan::new("in place", &graph, &Layout::processor()).expect("the graph can be planned");
+    assert_eq!(plan.steps[1].inputs[1], plan.steps[1].outputs[0]);
+    let mut machine = CpuMachine::<f64>::new(&[(Region::Params, WIDTH), (Region::Grads, WIDTH)]);
+    let plan = machine.load(plan).expect("it loads");
+    machine.upload(Place::new(Region::Params, 0), &[1.0; WIDTH]).expect("it fits");
+    machine.run(plan, &Scalars { micro: 1, ..Scalars::default() }).expect("it runs");
+    assert_eq!(machine.region(Region::Grads), [7.0; WIDTH]);
 }

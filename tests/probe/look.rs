@@ -1,6 +1,7 @@
 //! What a probe sees of a model, against the model's own arrays in f64 and definitions by hand.
 
 use vitrine::augment::normalise::ChannelStats;
+use vitrine::augment::pictures::Pictures;
 use vitrine::config::Experiment;
 use vitrine::cpu::machine::CpuMachine;
 use vitrine::graph::machine::Machine as _;
@@ -22,6 +23,7 @@ use crate::train::toy;
 /// f32 arithmetic through a dozen layers, of numbers about 1.
 const TOLERANCE: f64 = 1e-4;
 const HEADS: usize = 2;
+const STATS: ChannelStats = ChannelStats::grey(0.5, 0.25);
 
 fn experiment(stem: &str) -> Experiment {
     let layout: [&str; 2] = match stem.contains("3Conv") {
@@ -50,9 +52,17 @@ fn values(prober: &Prober) -> Values<'_> {
 }
 
 fn images(experiment: &Experiment) -> ProbeImages {
-    let (images, _) = toy::batch(experiment, 0);
-    let (mean, std) = ([0.5; 3], [0.25; 3]);
-    ProbeImages { images, labels: vec![1, 0, 4, 2], stats: ChannelStats { mean, std } }
+    let mut draws = Draws::new(3, Stream::Synthetic, 1, 0);
+    let len = 4 * experiment.model.image_size.pow(2) * 3;
+    let bytes = (0..len).map(|_| draws.next_below(256) as u8).collect();
+    ProbeImages { bytes, labels: vec![1, 0, 4, 2], stats: STATS }
+}
+
+/// One of them as the model reads it.
+fn normalised(experiment: &Experiment, image: usize) -> Vec<f32> {
+    let len = experiment.model.image_size.pow(2) * 3;
+    let value = |byte: &u8| ((f64::from(*byte) / 255.0 - STATS.mean[0]) / STATS.std[0]) as f32;
+    images(experiment).bytes[image * len..][..len].iter().map(value).collect()
 }
 
 fn seen(experiment: &Experiment, device: &Device, num_shown: usize) -> (Vec<f32>, Maps) {
@@ -95,7 +105,7 @@ impl Reference {
             let region = if parameter.trained { Region::Params } else { Region::Stats };
             machine.upload(Place::new(region, parameter.offset), &words).expect("weights");
         }
-        machine.upload(Place::new(Region::Images, 0), &images(experiment).images[image * image_len..][..image_len]).expect("an image");
+        machine.upload(Place::new(Region::Images, 0), &normalised(experiment, image)).expect("an image");
         let plan = machine.load(Plan::new("look", &graph, &Layout::processor()).expect("a plan")).expect("a plan");
         machine.run(plan, &Scalars::default()).expect("a run");
         Self { machine, keeps }
@@ -165,7 +175,8 @@ fn the_full_probe_and_the_light_one_agree() {
         Experiment { probe: vitrine::config::experiment::ProbeConfig { images: 4, ..Default::default() }, ..experiment("1Proj") };
     let mut trainer = toy::trainer(&experiment, &Device::Cpu);
     let probed = images(&experiment);
-    let light = trainer.probe(&probed.images).wait().expect("a probe");
+    let pictures = Pictures { bytes: probed.bytes.clone(), stats: probed.stats, ..Pictures::default() };
+    let light = trainer.probe(&pictures, 4).wait().expect("a probe");
     let mut prober = Prober::new(&experiment, &Device::Cpu).expect("a prober");
     prober.take_from(trainer.machine.as_mut()).wait().expect("weights");
     let (cossim, _) = prober.look(0, &probed, 1).wait().expect("a look");
@@ -237,9 +248,7 @@ fn theorem_1_reads_the_weight_behind_the_last_batch_norm() {
 fn images_come_back_as_bytes() {
     let experiment = experiment("1Proj");
     let (_, maps) = seen(&experiment, &Device::Cpu, 2);
-    let probed = images(&experiment);
-    let wanted = |ix: usize| (255.0 * (probed.images[ix] * 0.25 + 0.5)).round().clamp(0.0, 255.0) as u8;
-    assert_eq!(maps.images, (0..2 * 16 * 16 * 3).map(wanted).collect::<Vec<u8>>());
+    assert_eq!(maps.images, images(&experiment).bytes[..2 * 16 * 16 * 3]);
     assert_eq!((maps.labels.as_slice(), maps.step), (&[1, 0][..], 7));
     assert_eq!(maps.filters.shape, [16, 3, 4, 4]);
 }
@@ -272,7 +281,7 @@ fn groups_have_the_norms_of_the_last_step() {
         for step in 0..3 {
             before = trainer.machine.download(Place::new(Region::Params, 0), len).wait().expect("weights");
             let (images, targets) = toy::batch(&experiment, step);
-            trainer.step(step, 1e-2, &images, &targets).expect("a step");
+            trainer.step(step, 1e-2, &images[..], &targets).expect("a step");
         }
         let after = trainer.machine.download(Place::new(Region::Params, 0), len).wait().expect("weights");
         let gradients = trainer.machine.download(Place::new(Region::Grads, 0), len).wait().expect("gradients");

@@ -18,13 +18,23 @@ pub struct Tensor {
     pub sides: Vec<usize>,
     /// Row-major content.
     pub data: Vec<f32>,
+    /// The content is bytes, four a word.
+    pub is_bytes: bool,
 }
 
 impl Tensor {
     /// Given content.
     pub fn new(sides: &[usize], data: Vec<f32>) -> Self {
         assert_eq!(sides.iter().product::<usize>(), data.len(), "{sides:?}");
-        Self { sides: sides.to_vec(), data }
+        Self { sides: sides.to_vec(), data, is_bytes: false }
+    }
+
+    /// Bytes, four a word.
+    pub fn bytes(bytes: &[u8]) -> Self {
+        let mut padded = bytes.to_vec();
+        padded.resize(bytes.len().next_multiple_of(4), 0);
+        let word = |four: &[u8]| f32::from_bits(u32::from_le_bytes(four.try_into().expect("four bytes")));
+        Self { sides: vec![padded.len() / 4], data: padded.chunks_exact(4).map(word).collect(), is_bytes: true }
     }
 
     /// Uniform in [low, high), a function of `seed`.
@@ -118,7 +128,7 @@ pub struct Setup {
     /// The graph, outputs stored.
     pub graph: Graph,
     /// Inputs and states.
-    leaves: Vec<(Place, Vec<f32>)>,
+    leaves: Vec<(Place, Tensor)>,
     /// (place, words) of each checked result: the outputs in order, then the states.
     pub results: Vec<(Place, usize)>,
     /// Sides of the outputs, in order.
@@ -173,7 +183,7 @@ impl Setup {
     }
 
     fn leaf(&mut self, place: Place, tensor: &Tensor) -> Value {
-        self.leaves.push((place, tensor.data.clone()));
+        self.leaves.push((place, tensor.clone()));
         self.graph.leaf(place, vitrine::graph::Shape::new(&tensor.sides))
     }
 
@@ -213,8 +223,11 @@ impl Setup {
         for (region, len) in &self.guarded {
             machine.upload(Place::new(*region, 0), &vec![f32::NAN; len + 2 * GUARD])?;
         }
-        for (place, words) in &self.leaves {
-            machine.upload(*place, words)?;
+        for (place, tensor) in &self.leaves {
+            match tensor.is_bytes {
+                true => machine.upload_bytes(*place, bytemuck::cast_slice(&tensor.data))?,
+                false => machine.upload(*place, &tensor.data)?,
+            }
         }
         Ok(())
     }

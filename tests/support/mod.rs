@@ -30,6 +30,8 @@ pub mod case;
 pub mod check;
 /// Adjoints against central differences.
 pub mod gradient;
+/// Images as a device prepares them.
+pub mod images;
 /// Results that know where they come from.
 pub mod origin;
 /// Whole traces against their reference.

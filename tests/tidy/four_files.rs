@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::sources::sources;
+use super::sources::{code_of, sources};
 
 /// Folders of kernels, under `shaders/`, `src/` and `tests/`.
 const FAMILIES: [&str; 3] = ["ops", "optim", "metric"];
+/// The folder whose kernels stand among files of the host's part: there an op or a kernel makes a family.
+const MIXED_FAMILY: &str = "augment";
 
 /// `a/b/NAME.ext` → NAME, for files directly in a folder.
 fn names(folder: &str, extension: &str) -> BTreeSet<String> {
@@ -41,6 +43,23 @@ fn every_kernel_has_its_four_files() {
             missing_siblings(family, [&shaders, &graph_sides, &definitions, &tests])
         })
         .collect();
+    assert!(missing.is_empty(), "kernels without a file of their name:\n{}", missing.join("\n"));
+}
+
+/// Files of the mixed family that hold an op.
+fn ops_among(folder: &str) -> BTreeSet<String> {
+    let has_op = |text: &str| code_of(text).contains("impl Op for ");
+    let files = sources(folder, "rs").into_iter().filter(|source| has_op(&source.text));
+    files.filter_map(|source| Some(source.path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".rs")?.to_string())).collect()
+}
+
+#[test]
+fn kernels_of_the_augmentation_have_their_four_files() {
+    let (shaders, ops) = (names("shaders/augment", "wgsl"), ops_among("src/augment"));
+    assert!(!ops.is_empty());
+    let known: BTreeSet<String> = shaders.union(&ops).cloned().collect();
+    let tests: BTreeSet<String> = names("tests/augment", "rs").intersection(&known).cloned().collect();
+    let missing = missing_siblings(MIXED_FAMILY, [&shaders, &ops, &names("src/cpu", "rs"), &tests]);
     assert!(missing.is_empty(), "kernels without a file of their name:\n{}", missing.join("\n"));
 }
 

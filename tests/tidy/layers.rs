@@ -82,12 +82,12 @@ fn layer_complaints(path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
-/// Whether `path` is the definition of the op, rule or metric that it names: src/cpu/adamw.rs takes
+/// Whether `path` is the definition of the op, rule, metric or augmentation that it names: src/cpu/adamw.rs takes
 /// an optim::adamw::AdamW.
 fn defines(path: &str, named: &str) -> bool {
     let Some(name) = path.strip_prefix("src/cpu/").and_then(|file| file.strip_suffix(".rs")) else { return false };
     let mut parts = named.split("::");
-    matches!(parts.next(), Some("optim" | "metric")) && parts.next() == Some(name)
+    matches!(parts.next(), Some("optim" | "metric" | "augment")) && parts.next() == Some(name)
 }
 
 #[test]
@@ -118,6 +118,7 @@ fn a_use_to_the_right_is_found() {
         ("src/config/check.rs", "use crate::{\n    error::{Error, Result},\n    gpu::Gpu,\n};"),
         ("src/rng.rs", "use crate::config::experiment::Experiment;"),
         ("src/cpu/adamw.rs", "use crate::optim::sgd::Sgd;"),
+        ("src/cpu/mix.rs", "use crate::augment::prepare::Prepare;"),
         ("src/model/vit.rs", "pub(crate) use crate::train::session;"),
         ("src/dashboard/app.rs", "use crate::train::session;"),
         ("src/graph/plan.rs", "use crate::widgets::Button;"),
@@ -134,6 +135,7 @@ fn a_use_to_the_left_is_not() {
         ("src/graph/plan.rs", "//! [`crate::ops`] implement it.\nuse crate::error::{Error, Result};"),
         ("src/ops/bias.rs", "use crate::defined_by;\ndefined_by!(crate::cpu::bias::add);"),
         ("src/cpu/adamw.rs", "use crate::optim::adamw::AdamW;"),
+        ("src/cpu/mix.rs", "use crate::augment::mix::Blend;"),
         ("src/train/step.rs", "use crate::{gpu::Gpu, model::{vit, tokens}};"),
     ];
     for (path, text) in good {

@@ -31,6 +31,8 @@ const EXPERIMENTS: [&[&str]; 5] = [
         "model.stem_kernels=[7,3,3,4]",
         "model.stem_width=4",
         "train.ema=0.99",
+        "augment.random_erasing=0.25",
+        "augment.mixup=0.8",
     ],
     &[
         "model.stem=3Conv+1Proj+1ReLU",
@@ -65,7 +67,8 @@ fn all_graphs() -> Vec<Graph> {
         let parameters = vit::parameters(&experiment.model).expect("a good model");
         let training = Graphs { experiment: &experiment, parameters: &parameters, micro_batch: 2 };
         let built = [training.micro(), training.accumulate(), training.ascend(), training.update(), training.evaluate(), training.probe()];
-        graphs.extend(built.into_iter().map(|graph| graph.expect("the graph builds")));
+        let prepared = training.prepares().map(|prepare| prepare.graph());
+        graphs.extend(built.into_iter().chain(prepared).map(|graph| graph.expect("the graph builds")));
     }
     graphs
 }

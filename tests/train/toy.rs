@@ -54,7 +54,7 @@ pub fn train(trainer: &mut Trainer, steps: std::ops::Range<u64>) -> Vec<StepNumb
     let mut numbers = Vec::new();
     for step in steps {
         let (images, targets) = batch(&trainer.experiment, step);
-        trainer.step(step, 1e-2 / (step + 1) as f64, &images, &targets).expect("a step");
+        trainer.step(step, 1e-2 / (step + 1) as f64, &images[..], &targets).expect("a step");
         numbers.extend(trainer.collect(false).wait().expect("numbers"));
     }
     numbers.extend(trainer.collect(true).wait().expect("numbers"));

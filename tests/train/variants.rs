@@ -43,7 +43,7 @@ fn repeat(experiment: &Experiment, device: &Device, num_steps: u64, lr: f64) -> 
     let mut trainer = toy::trainer(experiment, device);
     let (images, targets) = toy::batch(experiment, 0);
     for step in 0..num_steps {
-        trainer.step(step, lr, &images, &targets).expect("a step");
+        trainer.step(step, lr, &images[..], &targets).expect("a step");
     }
     trainer.collect(true).wait().expect("numbers")
 }

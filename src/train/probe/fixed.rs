@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::groups::groups;
 use super::{ProbeImages, Prober};
+use crate::augment::pictures::Pictures;
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::data::loader::Loader;
@@ -19,7 +20,7 @@ const MAPS_OF_A_RUN: u64 = 12;
 /// The probe batch of a session.
 pub struct FixedBatch {
     /// [probe.images, S, S, 3], padded.
-    padded: Vec<f32>,
+    padded: Pictures,
     probed: ProbeImages,
     device: Device,
     every: u64,
@@ -34,7 +35,7 @@ impl FixedBatch {
     pub fn new(test: Arc<Dataset>, experiment: &Experiment, device: &Device, total_steps: u64) -> Result<Self> {
         let loader = Loader::evaluation(test, experiment, experiment.probe.images.max(1))?;
         Ok(Self {
-            padded: loader.batch(0)?.images,
+            padded: loader.batch(0)?.pictures,
             probed: ProbeImages::of_test(&loader, experiment)?,
             device: device.clone(),
             every: experiment.probe.every as u64,
@@ -52,7 +53,7 @@ impl FixedBatch {
     /// The probe after `step` steps, the last of them at learning rate `lr`; with maps when they are
     /// due, and always at the end of a run.
     pub async fn probe(&mut self, trainer: &mut Trainer, step: u64, lr: f64, is_end: bool) -> Result<ProbeFile> {
-        let cossim = trainer.probe(&self.padded).await?.into_iter().map(|value| value as f32).collect();
+        let cossim = trainer.probe(&self.padded, self.probed.labels.len()).await?.into_iter().map(|value| value as f32).collect();
         let is_due = is_end || self.maps_every > 0 && step.is_multiple_of(self.maps_every);
         let maps = if is_due && self.num_shown > 0 { Some(self.maps(trainer, step, lr).await?) } else { None };
         Ok(ProbeFile { cossim, maps })

@@ -20,6 +20,8 @@ use self::host::Observation;
 use super::device::Device;
 use super::weights::Values;
 use crate::augment::normalise::ChannelStats;
+use crate::augment::pictures::Pictures;
+use crate::augment::prepare::{Prepare, upload_values};
 use crate::config::Experiment;
 use crate::data::loader::Loader;
 use crate::error::Result;
@@ -33,17 +35,18 @@ use crate::run::probe::Maps;
 /// Images to look at.
 #[derive(Clone, Debug)]
 pub struct ProbeImages {
-    /// [B, S, S, 3], normalised.
-    pub images: Vec<f32>,
+    /// [B, S, S, 3].
+    pub bytes: Vec<u8>,
     /// [B].
     pub labels: Vec<i64>,
-    /// What they were normalised with.
+    /// What they are normalised with.
     pub stats: ChannelStats,
 }
 
 /// Looks into a model.
 pub struct Prober {
     machine: Box<dyn Machine>,
+    prepare: (Prepare, PlanId),
     plan: PlanId,
     keeps: Keeps,
     held: Held,
@@ -56,16 +59,19 @@ impl Prober {
         let parameters = vit::parameters(&experiment.model)?;
         let (graph, keeps) = graph::look(experiment, &parameters)?;
         let side = experiment.model.image_size;
-        let mut machine = device.machine(&[
+        let prepare = Prepare::plain(1, side);
+        let own = [
             (Region::Params, parameters.len),
             (Region::Stats, parameters.stats_len),
             (Region::Images, side * side * 3),
             (Region::MapsEven, keeps.lens[0]),
             (Region::MapsOdd, keeps.lens[1]),
-        ])?;
+        ];
+        let mut machine = device.machine(&[&own[..], &prepare.regions()].concat())?;
         let layout = machine.layout();
+        let prepare = (prepare, machine.load(Plan::new("prepare", &prepare.graph()?, &layout)?)?);
         let plan = machine.load(Plan::new("look", &graph, &layout)?)?;
-        Ok(Self { machine, plan, keeps, held: Held::new(parameters), experiment: experiment.clone() })
+        Ok(Self { machine, prepare, plan, keeps, held: Held::new(parameters), experiment: experiment.clone() })
     }
 
     /// The model's parameters.
@@ -113,10 +119,14 @@ impl Prober {
     pub async fn look(&mut self, step: u64, probed: &ProbeImages, num_shown: usize) -> Result<(Vec<f32>, Maps)> {
         let num_shown = num_shown.min(probed.labels.len());
         let mut observation = Observation::new(&self.experiment.model, &self.keeps, num_shown);
-        let image_len = self.experiment.model.image_size.pow(2) * 3;
-        for image in probed.images.chunks_exact(image_len) {
-            self.machine.upload(Place::new(Region::Images, 0), image)?;
-            self.machine.run(self.plan, &Scalars::default())?;
+        let pictures = Pictures { bytes: probed.bytes.clone(), stats: probed.stats, ..Pictures::default() };
+        let (prepare, preparation) = self.prepare;
+        let scalars = Scalars { valid: 1.0, ..Scalars::default() };
+        upload_values(self.machine.as_mut(), &probed.stats)?;
+        for image in 0..probed.labels.len() {
+            prepare.upload(self.machine.as_mut(), &pictures, image, probed.labels.len())?;
+            self.machine.run(preparation, &scalars)?;
+            self.machine.run(self.plan, &scalars)?;
             let even = self.machine.download(Place::new(Region::MapsEven, 0), self.keeps.lens[0]).await?;
             let odd = self.machine.download(Place::new(Region::MapsOdd, 0), self.keeps.lens[1]).await?;
             observation.add(&|kept: &Kept| {
@@ -131,18 +141,16 @@ impl Prober {
 impl ProbeImages {
     /// The first batch of the test images that `test` gives.
     pub fn of_test(test: &Loader, experiment: &Experiment) -> Result<Self> {
-        let mut batch = test.batch(0)?;
+        let batch = test.batch(0)?;
         let image_len = experiment.model.image_size.pow(2) * 3;
-        batch.images.truncate(batch.valid * image_len);
+        let Pictures { mut bytes, stats, .. } = batch.pictures;
+        bytes.truncate(batch.valid * image_len);
         let labels = batch.labels[..batch.valid].iter().map(|label| i64::from(*label)).collect();
-        Ok(Self { images: batch.images, labels, stats: ChannelStats::from_config(&experiment.augment, test.dataset().stats)? })
+        Ok(Self { bytes, labels, stats })
     }
 
-    /// The first `count` images as bytes, as they were before they were normalised.
+    /// The first `count` images.
     fn pixels(&self, count: usize) -> Vec<u8> {
-        let len = self.images.len() / self.labels.len().max(1) * count;
-        let ChannelStats { mean, std } = self.stats;
-        let byte = |(ix, value): (usize, &f32)| (255.0 * (f64::from(*value) * std[ix % 3] + mean[ix % 3])).round().clamp(0.0, 255.0) as u8;
-        self.images[..len].iter().enumerate().map(byte).collect()
+        self.bytes[..self.bytes.len() / self.labels.len().max(1) * count].to_vec()
     }
 }

@@ -110,7 +110,7 @@ async fn op_millis() -> Result<Vec<(String, f64)>> {
     let (device, _) = Device::open(DeviceChoice::Auto, None).await?;
     let mut trainer = Trainer::new(&experiment, &device).await?;
     trainer.load_initial().await?;
-    trainer.pass(&batch.images, &batch.targets)?;
+    trainer.pass(&batch.pictures, &batch.targets)?;
     let mut millis: BTreeMap<String, f64> = BTreeMap::new();
     for timing in trainer.profile().await? {
         // `blocks.0.attn matmul.nt`, perhaps with the kernel behind it: the op is the second word.

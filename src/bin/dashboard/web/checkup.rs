@@ -90,7 +90,7 @@ async fn op_millis(worker: &Worker, device: &Device) -> Result<Vec<(String, f64)
     let batch = Loader::new(data::open(&experiment.data, &experiment.model)?.train, &experiment)?.batch(0)?;
     let mut trainer = Trainer::new(&experiment, device).await?;
     trainer.load_initial().await?;
-    trainer.pass(&batch.images, &batch.targets)?;
+    trainer.pass(&batch.pictures, &batch.targets)?;
     let mut millis: BTreeMap<String, f64> = BTreeMap::new();
     for timing in trainer.profile().await? {
         // `blocks.0.attn matmul.nt (…)`: the op is the second word.

@@ -31,7 +31,7 @@ pub async fn measure(worker: &Worker, preset: &str, batch: usize, secs: f64) -> 
     let mut began_secs = now_secs();
     while steps < WARMUP_STEPS + 1 || now_secs() - began_secs < secs {
         let batch = &batches[steps as usize % NUM_BATCHES];
-        trainer.step(steps, LR, &batch.images, &batch.targets)?;
+        trainer.step(steps, LR, &batch.pictures, &batch.targets)?;
         trainer.breathe().await?;
         trainer.collect(false).await?;
         steps += 1;
