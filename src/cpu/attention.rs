@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::{dot, largest, sum_of, vectorised, with_scratch};
 use crate::graph::real::GemmCall;
