@@ -1,6 +1,6 @@
 // Starts the page: what this browser can do, the worker, the screens; or the page for browsers that can do neither.
 
-import init, { show } from "./vitrine.js";
+import init, { letters, show } from "./vitrine.js";
 
 const status = document.getElementById("status");
 
@@ -29,14 +29,74 @@ async function fallBack(why) {
   say(why);
 }
 
+const entriesOf = (folder) =>
+  new Promise((resolve, reject) => {
+    const reader = folder.createReader();
+    const entries = [];
+    // A browser hands out the entries in portions, an empty one at the end.
+    const more = () => reader.readEntries((some) => (some.length ? (entries.push(...some), more()) : resolve(entries)), reject);
+    more();
+  });
+
+const bytesOf = async (entry) => {
+  const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+  return new Uint8Array(await file.arrayBuffer());
+};
+
+// Every run below a dropped folder: a folder with a run.json, whose checkpoints stay where they are.
+async function runsIn(folder, onRun) {
+  const entries = await entriesOf(folder);
+  const folders = entries.filter((entry) => entry.isDirectory);
+  if (!entries.some((entry) => entry.name === "run.json")) {
+    for (const below of folders) await runsIn(below, onRun);
+    return;
+  }
+  const files = [];
+  const take = async (entry, name) => files.push([name, await bytesOf(entry)]);
+  for (const entry of entries) if (entry.isFile && entry.name !== "lock") await take(entry, entry.name);
+  for (const probes of folders.filter((entry) => entry.name === "probes")) {
+    for (const entry of await entriesOf(probes)) await take(entry, `probes/${entry.name}`);
+  }
+  onRun(folder.name, files);
+}
+
+// Folders are ours to read; files go to the canvas.
+function watchFolders(onRun) {
+  const take = (event) => {
+    const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
+    const folders = entries.filter((entry) => entry?.isDirectory);
+    if (!folders.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    let found = 0;
+    const count = (...run) => (found++, onRun(...run));
+    Promise.all(folders.map((folder) => runsIn(folder, count)))
+      .then(() => found || onRun(folders[0].name, []))
+      .catch((error) => say(`The folder cannot be read: ${error?.message ?? error}`));
+  };
+  window.addEventListener("drop", take, { capture: true });
+}
+
 // What the screens ask of the page around them.
 function frontOf(worker) {
-  let awake;
+  let isAwake = false;
+  let lock;
+  const holdLock = async () => {
+    try {
+      if (isAwake && (!lock || lock.released)) lock = await navigator.wakeLock?.request("screen");
+      if (!isAwake && lock) lock = void (await lock.release());
+    } catch {
+      // A page in the background gets no lock; the training goes on all the same.
+    }
+  };
+  // A browser takes the lock away from a page that is hidden.
+  document.addEventListener("visibilitychange", holdLock);
   return {
     post: (text, bytes) => worker.postMessage({ text, bytes }, bytes ? [bytes.buffer] : []),
-    listen(onMessage, onHash) {
+    listen(onMessage, onHash, onFolder) {
       worker.onmessage = ({ data }) => (data.failure ? fallBack(`The trainer could not start: ${data.failure}`) : onMessage(data.text, data.bytes));
       window.addEventListener("hashchange", () => onHash(location.hash.slice(1)));
+      watchFolders(onFolder);
     },
     pickFiles(onFile) {
       const input = document.createElement("input");
@@ -55,16 +115,12 @@ function frontOf(worker) {
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     },
     say,
-    hash: () => decodeURIComponent(location.hash.slice(1)),
+    hash: () => location.hash.slice(1),
     setHash: (hash) => history.replaceState(null, "", `#${hash}`),
     link: (hash) => `${location.href.split("#")[0]}#${hash}`,
-    async keepAwake(isTraining) {
-      try {
-        if (isTraining && !awake) awake = await navigator.wakeLock?.request("screen");
-        if (!isTraining && awake) awake = void (await awake.release());
-      } catch {
-        // A page in the background gets no lock; the training goes on all the same.
-      }
+    keepAwake(isTraining) {
+      isAwake = isTraining;
+      return holdLock();
     },
   };
 }
@@ -77,8 +133,11 @@ async function begin() {
   const asked = new URLSearchParams(location.search);
   worker.postMessage({ module, about: { base_url: new URL(".", location.href).href, device: asked.get("device") ?? "auto" } });
   await init({ module_or_path: module });
-  // For people with a console, and for tests: `vitrine.state()`, `vitrine.ask("\"ListRuns\"")`.
-  window.vitrine = await show(frontOf(worker), document.getElementById("canvas"));
+  // The screens smooth their edges themselves; several samples a pixel would be most of a frame where WebGL is software.
+  const canvas = document.getElementById("canvas");
+  canvas.getContext("webgl2", { antialias: false, depth: false, stencil: false });
+  // For people with a console, and for tests: `vitrine.state()`, `vitrine.ask("\"ListRuns\"")`, `vitrine.letters()`.
+  window.vitrine = Object.assign(await show(frontOf(worker), canvas), { letters });
   document.body.classList.add("running");
 }
 

@@ -78,6 +78,14 @@ impl Resolved {
 }
 
 impl Experiment {
+    /// The experiment of a resolved config, as [`Self::to_toml`] writes it.
+    ///
+    /// Errors: text that is no TOML, an unknown or a missing key, a value of another type.
+    pub fn from_toml(text: &str) -> std::result::Result<Self, toml::de::Error> {
+        // By way of a table, as every other config is read.
+        text.parse::<toml::Table>()?.try_into()
+    }
+
     /// The experiment as TOML, section by section.
     ///
     /// Panics when a seed that no check accepted does not fit TOML's 63-bit numbers.

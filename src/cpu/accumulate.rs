@@ -1,6 +1,6 @@
 //! Gradients of micro-batches, added up: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::vectorised;
 use crate::graph::{Io, Real};

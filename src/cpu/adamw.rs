@@ -1,6 +1,6 @@
 //! AdamW: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::vectorised;
 use crate::graph::{Io, Real};

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::panel::{Panel, Product, pack, pack_transposed, padded};
 use super::rows::{dot, largest, sum_of, vectorised, with_scratch};

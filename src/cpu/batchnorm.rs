@@ -1,6 +1,6 @@
 //! Batch normalisation: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::{BLOCK_ROWS, vectorised, with_scratch};
 use crate::graph::{Io, Real};

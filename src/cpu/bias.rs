@@ -1,6 +1,6 @@
 //! A vector added to every row, and the sum of the rows: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::{BLOCK_ROWS, vectorised, with_scratch};
 use crate::graph::{Io, Real};

@@ -1,6 +1,6 @@
 //! Drop-path: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use crate::graph::{Io, Real};
 use crate::ops::drop_path::DropPath;

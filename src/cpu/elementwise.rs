@@ -1,6 +1,6 @@
 //! Sums and multiples of values of one shape: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::vectorised;
 use crate::graph::{Io, Real};

@@ -1,6 +1,6 @@
 //! Running average: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::vectorised;
 use crate::graph::{Io, Real};

@@ -1,6 +1,6 @@
 //! Gradient norm of each group of parameters: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::with_scratch;
 use crate::graph::place::{GROUPS_START, SLOT_LEN};

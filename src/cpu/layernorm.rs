@@ -1,6 +1,6 @@
 //! Layer normalisation over the last axis: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::{BLOCK_ROWS, sum_of, vectorised, with_scratch};
 use crate::graph::{Io, Real};

@@ -7,7 +7,7 @@ use crate::graph::machine::{Culprit, Later, Machine, PlanId, Timing};
 use crate::graph::op::MAX_PORTS;
 use crate::graph::plan::{Buffer, Layout, Loc, Plan, Step};
 use crate::graph::{Io, Place, Real, Region, Scalars};
-use crate::platform::now_secs;
+use crate::platform::{now_secs, parallel};
 
 /// A processor with its regions and arenas.
 pub struct CpuMachine<T: Real> {
@@ -119,7 +119,7 @@ where
     Step: Runs<T>,
 {
     fn describe(&self) -> String {
-        format!("cpu ({} threads, f{})", rayon::current_num_threads(), size_of::<T>() * 8)
+        format!("cpu ({} threads, f{})", parallel::current_num_threads(), size_of::<T>() * 8)
     }
 
     fn layout(&self) -> Layout {

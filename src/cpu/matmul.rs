@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::activation;
 use super::rows::{vectorised, with_scratch};
@@ -66,7 +66,7 @@ impl<T: Real> Product<'_, T> {
         if op.form == Form::Tn && op.epilogue == Default::default() {
             return;
         }
-        let threads = rayon::current_num_threads();
+        let threads = current_num_threads();
         let num_chunks = op.m.div_ceil(CHUNK_ROWS).next_multiple_of(threads);
         let rows = op.m.div_ceil(num_chunks).max(16);
         if op.epilogue.keep {
@@ -157,7 +157,7 @@ fn transposed_left<T: Real>(op: &MatMul, a: &[T], b: &[T], y: &mut [T]) {
     let num_chunks = if k >= 2 * CHUNK_K && k > 2 * m.max(n) { (k / CHUNK_K).min(MAX_K_CHUNKS) } else { 1 };
     if num_chunks == 1 {
         // Each thread makes rows of y, over all of k.
-        let rows = m.div_ceil(rayon::current_num_threads()).next_multiple_of(16);
+        let rows = m.div_ceil(current_num_threads()).next_multiple_of(16);
         y.par_chunks_mut(rows * n).enumerate().for_each(|(ix, y)| sum_outer(y, ix * rows, [m, n], a, b));
         return;
     }

@@ -1,6 +1,6 @@
 //! Global gradient norm: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::{vectorised, with_scratch};
 use crate::graph::place::SLOT_LEN;

@@ -1,6 +1,6 @@
 //! Sharpness-aware minimisation: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::vectorised;
 use crate::graph::{Io, Real};

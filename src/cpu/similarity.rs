@@ -1,6 +1,6 @@
 //! Cosine similarity of tokens: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::with_scratch;
 use crate::graph::{Io, Real};

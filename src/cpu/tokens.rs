@@ -1,6 +1,6 @@
 //! Token sequences: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use crate::graph::{Io, Real};
 use crate::ops::tokens::{Embed, EmbedBackward, TakeFirst, TakeFirstBackward};

@@ -156,6 +156,11 @@ impl Dashboard {
                 model.view.screen = Screen::Stem;
                 model.weights = Some((name, *tensors));
             }
+            Notice::Images(path) => {
+                model.form.set("data.kind", "folder");
+                model.form.set("data.path", &path);
+                model.view = View { screen: Screen::Train, ..View::default() };
+            }
             Notice::Estimate(estimate) => model.form.estimate = Some(estimate),
             Notice::Checkup(checkup) => model.checkup = Some(*checkup),
             Notice::Message(text) => model.say(text),
@@ -238,6 +243,9 @@ pub fn status(model: &Model) -> String {
         if let Some(crash) = standing.crash {
             text += &format!(", {}", words::crash(crash));
         }
+    }
+    if let Some(message) = model.messages.last() {
+        text += &format!("; {}", message.text);
     }
     text
 }

@@ -33,7 +33,11 @@ pub const FIELDS: &[Field] = &[
     field("model.ffn", "Feed-forward part (Wang et al. 2021, Table 6)", &["mlp-gelu", "mlp-relu", "conv1d-bn-gelu", "conv1d-gelu"]),
     field("model.drop_path", "Stochastic depth of the last block, 0 to 1 (Huang et al. 2016)", &[]),
     field("data.kind", "The images", &["fashion-mnist", "mnist", "cifar10", "cifar100", "folder"]),
-    field("data.path", "File or folder of the images; empty: the embedded set", &[]),
+    field(
+        "data.path",
+        "File or folder of the images, which may be dropped on the window: one folder a class; empty: the embedded set",
+        &[],
+    ),
     field("data.fraction", "Class-balanced share of the training images, above 0 to 1", &[]),
     field("augment.hflip", "Chance of a horizontal flip, 0 to 1", &[]),
     field("augment.pad_crop", "Zero-pad by so many pixels and crop back at random", &[]),

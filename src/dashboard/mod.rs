@@ -23,6 +23,8 @@ pub mod frame;
 pub mod host;
 /// Dropped files.
 pub mod import;
+/// Letters as this build draws them.
+pub mod lettering;
 /// All that the screens show.
 pub mod model;
 /// The screens.

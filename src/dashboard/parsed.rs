@@ -31,7 +31,7 @@ pub fn config(toml: &str) -> Rc<Parsed> {
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
-        let parsed = Rc::new(Parsed { values: values(toml), experiment: toml::from_str(toml).ok() });
+        let parsed = Rc::new(Parsed { values: values(toml), experiment: Experiment::from_toml(toml).ok() });
         kept.insert(toml.to_string(), parsed.clone());
         parsed
     })

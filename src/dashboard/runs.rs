@@ -25,13 +25,15 @@ pub enum Metric {
     Lr,
     /// Global gradient norm.
     GradNorm,
+    /// Gradient norm of the first parameter group, which is the stem.
+    StemNorm,
     /// Images a second.
     Speed,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Loss, Self::Accuracy, Self::Lr, Self::GradNorm, Self::Speed];
+    pub const ALL: [Self; 6] = [Self::Loss, Self::Accuracy, Self::Lr, Self::GradNorm, Self::StemNorm, Self::Speed];
 
     /// The title of its chart, with the unit.
     pub fn title(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Metric {
             Self::Accuracy => "Accuracy, %",
             Self::Lr => "Learning rate",
             Self::GradNorm => "Gradient norm",
+            Self::StemNorm => "Gradient norm, stem",
             Self::Speed => "Images per second",
         }
     }
@@ -51,13 +54,19 @@ impl Metric {
             Self::Accuracy => "accuracy",
             Self::Lr => "lr",
             Self::GradNorm => "grad_norm",
+            Self::StemNorm => "grad_norm_stem",
             Self::Speed => "images_per_sec",
         }
     }
 
     /// Whether it stays above 0 and spans orders of magnitude.
     pub fn may_be_log(self) -> bool {
-        matches!(self, Self::Loss | Self::GradNorm | Self::Lr)
+        matches!(self, Self::Loss | Self::GradNorm | Self::StemNorm | Self::Lr)
+    }
+
+    /// Whether it is drawn logarithmically unasked.
+    pub fn is_norm(self) -> bool {
+        matches!(self, Self::GradNorm | Self::StemNorm)
     }
 
     /// Its number at a step.
@@ -67,6 +76,7 @@ impl Metric {
             Self::Accuracy => stat.accuracy.map_or(f64::NAN, |share| 100.0 * share),
             Self::Lr => stat.lr,
             Self::GradNorm => stat.grad_norm,
+            Self::StemNorm => stat.groups.first().copied().unwrap_or(f64::NAN),
             Self::Speed => stat.images_per_sec,
         }
     }
@@ -116,7 +126,7 @@ pub struct Run {
 impl Run {
     /// A run with these events.
     pub fn new(head: RunHead, events: &[Event], smoothing: f64) -> Self {
-        let experiment = toml::from_str(&head.config_toml).ok();
+        let experiment = Experiment::from_toml(&head.config_toml).ok();
         let mut run = Self {
             head,
             state: RunState::default(),

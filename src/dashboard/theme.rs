@@ -240,7 +240,8 @@ pub fn install(ctx: &Context) {
     ctx.set_style_of(Theme::Light, style(Visuals::light(), &LIGHT));
 }
 
-fn fonts() -> FontDefinitions {
+/// The fonts, subsets of Inter and of a monospaced one, and the signs.
+pub fn fonts() -> FontDefinitions {
     const FILES: [(&str, &[u8]); 4] = [
         ("regular", include_bytes!("../../assets/fonts/inter-regular.otf")),
         ("semibold", include_bytes!("../../assets/fonts/inter-semibold.otf")),

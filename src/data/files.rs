@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::dataset::{Contents, Dataset, ImageSource, MAX_UNREADABLE_FRAC};
 use super::resize::Origin;

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::files::{self, Half, Listing, entries};
 use super::{Dataset, Request};

@@ -29,6 +29,7 @@ pub mod order;
 /// Sets made smaller once, for many epochs.
 pub mod pack;
 /// Making a pack.
+#[cfg(feature = "formats")]
 pub mod packer;
 /// Batches made ahead of need, on threads.
 pub mod prefetch;

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::platform::parallel::*;
 use image::codecs::jpeg::JpegEncoder;
-use rayon::prelude::*;
 
 use super::pack::{self, Encoding, IMAGES_PER_SHARD, INDEX, Index, PackedHalf, SCHEMA};
 use super::resize;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::dataset::MAX_UNREADABLE_FRAC;
 use super::{Dataset, HASH_START, Split, hash_bytes, resize};

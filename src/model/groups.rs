@@ -12,6 +12,8 @@ pub struct Groups {
     pub chunks: Vec<[usize; 2]>,
     /// First chunk of each group, then their number.
     pub firsts: Vec<usize>,
+    /// Parts of a parameter's name that tell its group.
+    detail: usize,
 }
 
 impl Groups {
@@ -28,7 +30,7 @@ impl Groups {
             names
         };
         let detail = (1..=3).rev().find(|detail| names(*detail).len() <= MAX_GROUPS).unwrap_or(1);
-        let mut groups = Self { names: names(detail), ..Self::default() };
+        let mut groups = Self { names: names(detail), detail, ..Self::default() };
         groups.names.truncate(MAX_GROUPS);
         for name in &groups.names {
             groups.firsts.push(groups.chunks.len());
@@ -40,6 +42,12 @@ impl Groups {
         }
         groups.firsts.push(groups.chunks.len());
         groups
+    }
+
+    /// The group of a parameter of this model, by its place in the names.
+    pub fn ix_of(&self, parameter: &Parameter) -> Option<usize> {
+        let own = group(parameter, self.detail);
+        self.names.iter().position(|name| *name == own)
     }
 
     /// Words of the region that holds the table: chunks, then firsts at a multiple of [`ALIGN`].

@@ -7,14 +7,16 @@
 mod native;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{
-    CAN_BLOCK, Wait, adapter_name, files, mul_add, now_secs, num_cores, receive, spawn, unix_millis, within, write_atomically, yield_now,
+    CAN_BLOCK, Wait, adapter_name, files, mul_add, now_secs, num_cores, parallel, receive, spawn, unix_millis, within, write_atomically,
+    yield_now,
 };
 
 #[cfg(target_arch = "wasm32")]
 mod web;
 #[cfg(target_arch = "wasm32")]
 pub use web::{
-    CAN_BLOCK, adapter_name, files, mul_add, now_secs, num_cores, receive, sleep, spawn, unix_millis, within, write_atomically, yield_now,
+    CAN_BLOCK, adapter_name, files, mul_add, now_secs, num_cores, parallel, receive, sleep, spawn, unix_millis, within, write_atomically,
+    yield_now,
 };
 
 /// Dates of the civil calendar.

@@ -136,6 +136,10 @@ pub struct Probe {
     /// Mean cosine similarity of the patch tokens: stem output, after position embedding, each block.
     #[serde(with = "number::list")]
     pub cossim: Vec<f64>,
+    /// How far the last update moved each group of [`Started::groups`]: its L2 norm over that of the weights, to
+    /// four digits. Empty before the first step and in files that do not say it.
+    #[serde(default, with = "number::list", skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<f64>,
 }
 
 /// A checkpoint on disk.

@@ -26,6 +26,18 @@ impl RunFiles {
     ///
     /// Errors: a missing or damaged file, named with its line; a newer format.
     pub fn recorded(&self, source: &Path) -> Result<Recorded> {
+        let (header, config_toml) = self.head(source)?;
+        let metrics = self.lines(file::METRICS, source, line::event_from_metric)?;
+        let notes = self.lines(file::EVENTS, source, line::event_from_note)?;
+        let mut events: Vec<Event> = metrics.into_iter().chain(notes).map(|line| line.event).collect();
+        line::sort_for_replay(&mut events);
+        Ok(Recorded { header, config_toml, events })
+    }
+
+    /// The run without its series, and its config; neither metrics nor events need be here.
+    ///
+    /// Errors: those of [`Self::recorded`], of the files read.
+    pub fn head(&self, source: &Path) -> Result<(RunHeader, String)> {
         let meta = meta_from_bytes(self.bytes(file::META, source)?, &source.join(file::META))?;
         let marks = match self.by_name.get(file::MARKS) {
             Some(bytes) => Marks::from_bytes(bytes, &source.join(file::MARKS))?,
@@ -34,12 +46,7 @@ impl RunFiles {
         let config = self.bytes(file::CONFIG, source)?;
         let config_toml =
             std::str::from_utf8(config).map_err(|error| Error::file(&source.join(file::CONFIG), format!("not text: {error}"), ""))?;
-        let metrics = self.lines(file::METRICS, source, line::event_from_metric)?;
-        let notes = self.lines(file::EVENTS, source, line::event_from_note)?;
-        let mut events: Vec<Event> = metrics.into_iter().chain(notes).map(|line| line.event).collect();
-        line::sort_for_replay(&mut events);
-        let header = RunHeader { path: source.to_path_buf(), meta, marks, is_live: false };
-        Ok(Recorded { header, config_toml: config_toml.to_string(), events })
+        Ok((RunHeader { path: source.to_path_buf(), meta, marks, is_live: false }, config_toml.to_string()))
     }
 
     /// The id of the run.

@@ -180,5 +180,5 @@ fn probes(series: &BTreeMap<Role, Series>) -> Vec<Event> {
             cossim[layer] = value;
         }
     }
-    by_step.into_iter().map(|(step, cossim)| Event::Probe(Probe { step, cossim })).collect()
+    by_step.into_iter().map(|(step, cossim)| Event::Probe(Probe { step, cossim, updates: Vec::new() })).collect()
 }

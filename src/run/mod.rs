@@ -46,6 +46,7 @@ pub mod palette;
 /// What a run looked like inside at one step.
 pub mod probe;
 /// Pickles of tensors, of which nothing is run.
+#[cfg(feature = "formats")]
 pub mod pickle;
 /// The wire format of event files.
 pub mod protobuf;

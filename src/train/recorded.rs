@@ -44,7 +44,7 @@ impl Recorded {
             let path = header.path.join(CONFIG);
             let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, "read the config", source))?;
             // A config of another version is no run of this campaign.
-            if let Ok(experiment) = toml::from_str::<Experiment>(&text) {
+            if let Ok(experiment) = Experiment::from_toml(&text) {
                 recorded.by_config.entry(checkpoint::config_hash(&experiment)).or_default().push(header);
             }
         }

@@ -1,6 +1,6 @@
 //! Everything by keyboard.
 
-use egui::{Key, Modifiers};
+use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use vitrine::dashboard::view::Screen;
 use vitrine::run::command::Command;
@@ -55,6 +55,18 @@ fn the_command_palette_finds_and_does() {
     harness.run_steps(3);
     assert_eq!(harness.state().model.view.screen, Screen::Doctor);
     assert!(harness.state().model.palette.is_none(), "the palette closes");
+}
+
+/// Where a frame takes its time, a name and Enter come in one.
+#[test]
+fn the_command_palette_takes_a_name_and_enter_at_once() {
+    let (mut harness, ..) = Stage::new(vec![sample::short()], "compare").open();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    harness.run_steps(3);
+    let enter = Event::Key { key: Key::Enter, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::NONE };
+    harness.input_mut().events.extend([Event::Text("doctor".to_string()), enter]);
+    harness.run_steps(3);
+    assert_eq!(harness.state().model.view.screen, Screen::Doctor);
 }
 
 #[test]

@@ -186,7 +186,8 @@ fn sample(plan: &Plan) -> Sample {
     for step in 1..=last_step {
         events.push(Event::Step(step_of(step, plan, steps_per_epoch)));
         if plan.probe_every > 0 && step % plan.probe_every == 0 {
-            events.push(Event::Probe(Probe { step, cossim: cossim_at(step, experiment.model.depth + 2) }));
+            let updates = (0..GROUPS.len()).map(|group| 2e-3 * group_norm(step, group, plan.crash_step)).collect();
+            events.push(Event::Probe(Probe { step, cossim: cossim_at(step, experiment.model.depth + 2), updates }));
         }
         if step % steps_per_epoch == 0 && plan.crash_step.is_none_or(|crash| step < crash) {
             let top1 = 0.85 - 0.6 * (-(step as f64) / 300.0).exp();

@@ -73,6 +73,22 @@ fn charts_say_their_numbers_and_where_they_break() {
 }
 
 #[test]
+fn strips_show_how_far_updates_move_the_weights() {
+    let crashed = sample::crashed();
+    let (harness, ..) = Stage::new(vec![crashed.clone()], hash_of(Screen::Train, std::slice::from_ref(&crashed))).open();
+    harness.get_by_label("patchify, bold: update ratios of 6 groups over 5 probes");
+    harness.get_by_label_contains("Gradient norm, stem, patchify, bold");
+    let mut silent = crashed;
+    silent.events.iter_mut().for_each(|event| {
+        if let Event::Probe(probe) = event {
+            probe.updates.clear();
+        }
+    });
+    let (harness, ..) = Stage::new(vec![silent.clone()], hash_of(Screen::Train, &[silent])).open();
+    harness.get_by_label("This run did not record how far its updates moved the weights");
+}
+
+#[test]
 fn an_autopsy_names_what_gave_way_first() {
     let crashed = sample::crashed();
     let (mut harness, ..) = Stage::new(vec![crashed.clone()], hash_of(Screen::Autopsy, &[crashed])).open();
@@ -109,6 +125,18 @@ fn the_form_starts_what_it_shows() {
     assert_eq!(log.orders.len(), 1);
     assert_eq!(log.orders[0].experiment.optim.lr, 3e-3);
     assert_eq!(log.orders[0].name, "demo");
+}
+
+#[test]
+fn a_dropped_folder_of_images_is_what_the_form_trains_on() {
+    let (mut harness, _, notices) = Stage::new(vec![sample::short()], hash_of(Screen::Compare, &[sample::short()])).open();
+    notices.borrow_mut().push(Notice::Images("/pictures of birds".to_string()));
+    harness.run_steps(3);
+    let model = &harness.state().model;
+    assert_eq!((model.view.screen, model.view.runs.len()), (Screen::Train, 0));
+    let resolved = model.form.resolved.as_ref().expect("a config that could be trained");
+    assert_eq!((resolved.experiment.data.kind.as_str(), resolved.experiment.data.path.as_str()), ("folder", "/pictures of birds"));
+    harness.get_by_label("Start training");
 }
 
 #[test]

@@ -10,10 +10,10 @@ use vitrine::graph::{Place, Region, Scalars};
 use vitrine::model::init;
 use vitrine::platform::Wait as _;
 use vitrine::rng::{Draws, Stream};
-use vitrine::run::probe::{Maps, StageKind};
+use vitrine::run::probe::{Group, Maps, StageKind};
 use vitrine::train::device::Device;
 use vitrine::train::probe::graph::{Kept, look};
-use vitrine::train::probe::groups::groups;
+use vitrine::train::probe::groups::{groups, update_ratios};
 use vitrine::train::probe::{ProbeImages, Prober};
 use vitrine::train::weights::Values;
 
@@ -288,6 +288,15 @@ fn groups_have_the_norms_of_the_last_step() {
         let found = groups(&mut trainer, 3, 1e-2).wait().expect("groups");
         let names: Vec<&str> = found.iter().map(|group| group.name.as_str()).collect();
         assert_eq!(names[..3], ["patch_embed", "cls_token", "pos_embed"], "{names:?}");
+        // Groups of two kinds: those of every step put tokens and positions together, and norms with what they normalise.
+        let ratios = update_ratios(&mut trainer, 3, 1e-2).wait().expect("ratios");
+        assert_eq!(ratios.len(), trainer.groups.len());
+        for (name, ratio) in trainer.groups.iter().zip(&ratios).filter(|(name, _)| *name == "patch_embed" || *name == "pos_embed") {
+            let parts = if name == "pos_embed" { &found[1..3] } else { &found[..1] };
+            let norm = |of: fn(&Group) -> f32| parts.iter().map(|group| f64::from(of(group)).powi(2)).sum::<f64>().sqrt();
+            let wanted = norm(|group| group.update_norm) / norm(|group| group.weight_norm);
+            assert!((ratio - wanted).abs() <= 1e-5 * wanted, "{optim:?} {name}: {ratio}, {wanted}");
+        }
         for group in &found {
             let own = trainer.parameters.trained.iter().filter(|parameter| parameter.group() == group.name);
             let places: Vec<usize> = own.flat_map(|parameter| parameter.offset..parameter.offset + parameter.shape.len()).collect();

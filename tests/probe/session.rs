@@ -38,6 +38,9 @@ fn probes(sets: &[&str], steps: u64) -> (Vec<u64>, Vec<u64>) {
         let path = run_dir.join(format!("probes/step-{:06}.safetensors", probe.step));
         let file = ProbeFile::from_bytes(&std::fs::read(&path).expect("a probe file"), Path::new("probe")).expect("a whole file");
         assert_eq!(file.cossim.len(), 3);
+        // Stem, tokens, attention, feed-forward, head; nothing has moved before the first step.
+        assert_eq!(probe.updates.len(), if probe.step == 0 { 0 } else { 5 });
+        assert!(probe.updates.iter().all(|&ratio| ratio > 0.0 && ratio < 1.0), "{:?}", probe.updates);
         if let Some(maps) = file.maps {
             assert_eq!((maps.step, maps.stages.len(), maps.groups.is_empty()), (probe.step, 10, probe.step == 0));
             assert!(maps.groups.iter().all(|group| group.weight_norm > 0.0 && group.update_norm > 0.0), "{:?}", maps.groups);

@@ -32,7 +32,7 @@ pub fn one_of_each() -> Vec<Event> {
             ..StepStat::default()
         }),
         Event::Eval(Eval { step: 1, loss: f64::NEG_INFINITY, top1: 0.5, top5: 1.0 }),
-        Event::Probe(Probe { step: 1, cossim: vec![0.25, f64::NAN, f64::INFINITY] }),
+        Event::Probe(Probe { step: 1, cossim: vec![0.25, f64::NAN, f64::INFINITY], updates: vec![1e-3, f64::INFINITY] }),
         Event::Checkpoint(Checkpoint { step: 1, path: "checkpoints/last.safetensors".to_string(), state_step: None }),
         Event::LrChanged(LrChanged { step: 1, lr: 0.125 }),
         Event::Unreadable(Unreadable { step: 1, what: "cat/7.jpg: cut off".to_string() }),

@@ -66,7 +66,7 @@ fn the_folder_has_the_documented_format() {
     let evals: Vec<&Value> = of_kind("eval");
     assert_eq!(keys(evals[0]), BTreeSet::from(["kind", "step", "loss", "top1", "top5"]));
     let probes: Vec<&Value> = of_kind("probe");
-    assert_eq!(keys(probes[0]), BTreeSet::from(["kind", "step", "cossim"]));
+    assert_eq!(keys(probes[0]), BTreeSet::from(["kind", "step", "cossim", "updates"]));
 
     let events = lines(&path, "events.jsonl");
     let types: Vec<&str> = events.iter().filter_map(|line| line["type"].as_str()).collect();

@@ -95,7 +95,7 @@ pub fn part(from: u64, to: u64) -> Vec<Event> {
     for step_ix in from..=to {
         late.push(step(step_ix));
         match step_ix {
-            2 => events.push(Event::Probe(Probe { step: 2, cossim: vec![0.25, f64::NAN] })),
+            2 => events.push(Event::Probe(Probe { step: 2, cossim: vec![0.25, f64::NAN], updates: vec![2e-3] })),
             3 => events.extend([eval(3, 0.5), checkpoint(3)]),
             4 => events.push(Event::LrChanged(LrChanged { step: 4, lr: 0.5 })),
             6 => events.push(eval(6, 0.25)),

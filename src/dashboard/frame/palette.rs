@@ -88,8 +88,7 @@ fn rank(name: &str, typed: &str) -> Option<usize> {
 /// Shows the palette while it is open.
 pub fn show(ui: &Ui, model: &mut Model) {
     let Some(mut typed) = model.palette.clone() else { return };
-    let mut hits: Vec<(usize, Named)> = actions(model).into_iter().filter_map(|named| Some((rank(&named.name, &typed)?, named))).collect();
-    hits.sort_by_key(|(rank, _)| *rank);
+    let all = actions(model);
     let mut chosen = None;
     let area = Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, [0.0, 72.0]);
     let answer = Modal::new(Id::unique("palette")).area(area).show(ui.ctx(), |ui| {
@@ -102,6 +101,9 @@ pub fn show(ui: &Ui, model: &mut Model) {
         field::name(&answer, &typed, "Search every action");
         answer.request_focus();
         let is_entered = ui.input(|input| input.key_pressed(Key::Enter));
+        // After the letters of this frame: where frames are slow, a name and Enter come in one.
+        let mut hits: Vec<(usize, &Named)> = all.iter().filter_map(|named| Some((rank(&named.name, &typed)?, named))).collect();
+        hits.sort_by_key(|(rank, _)| *rank);
         ui.add_space(theme::GAP_XS);
         if hits.is_empty() {
             ui.label(RichText::new("Nothing of that name").color(theme::palette(ui).muted));
@@ -113,8 +115,9 @@ pub fn show(ui: &Ui, model: &mut Model) {
                     .right_text(key)
                     .truncate()
                     .selected(ix == 0)
-                    .frame(ix == 0)
                     .min_size([ui.available_width(), 28.0].into());
+                // All begin at the same place; the one that Enter takes has a ground.
+                let button = if ix == 0 { button } else { button.fill(theme::palette(ui).surface) };
                 if ui.add(button).clicked() || (ix == 0 && is_entered) {
                     chosen = Some(named.action.clone());
                 }

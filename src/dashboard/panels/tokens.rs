@@ -1,6 +1,6 @@
 //! Tokens: how alike the patch tokens are, by layer and over training; the paper's Figure 1, live.
 
-use egui::{Id, RichText, Ui, vec2};
+use egui::{Id, RichText, Ui};
 use egui_plot::{Line, Plot, Points};
 
 use super::needs_run;
@@ -10,8 +10,12 @@ use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::axes::{self, Axis};
 use crate::dashboard::widgets::cells::{self, Cells};
+use crate::dashboard::widgets::strip::{self, Strip};
 use crate::dashboard::widgets::{card, probe_view, state};
 use crate::run::number::{is_finite, short};
+
+/// Room for the names of layers, points.
+const NAME_WIDTH: f32 = 56.0;
 
 /// Shows the screen.
 pub fn show(ui: &mut Ui, model: &mut Model) {
@@ -140,37 +144,22 @@ pub fn history(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option
         .map(|(layer, probe)| value(layer, probe))
         .collect();
     let map = Cells::mapped(probes.len(), values, |value| if is_finite(value) { theme::sequential(value) } else { palette.bad });
-    let mut clicked = None;
-    ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        let label_width = 56.0;
-        let (labels, _) = ui.allocate_exact_size(vec2(label_width, height), egui::Sense::hover());
-        let row_height = height / num_layers as f32;
-        let every = (14.0 / row_height).ceil().max(1.0) as usize;
-        for layer in (0..num_layers).step_by(every) {
-            let at = egui::pos2(labels.right() - 2.0, labels.bottom() - row_height * (layer as f32 + 0.5));
-            let font = egui::FontId::proportional(theme::SIZE_SMALL);
-            ui.painter().text(at, egui::Align2::RIGHT_CENTER, layer_name(layer), font, palette.muted);
-        }
-        let name = format!("{}: similarity of {num_layers} layers over {} probes", run.name(), probes.len());
-        let answer = cells::show(ui, Id::unique(("history", &run.head.key.0)), &map, vec2(ui.available_width(), height), &name);
-        if let Some(near) =
-            step.and_then(|step| run.probe_step_near(step)).and_then(|near| probes.iter().position(|probe| probe.step == near))
-        {
-            let x = egui::lerp(answer.rect.x_range(), (near as f32 + 0.5) / probes.len() as f32);
-            ui.painter().vline(x, answer.rect.y_range(), egui::Stroke::new(1.5, palette.accent));
-        }
-        if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, probes.len(), num_layers, place)) {
-            let layer = num_layers - 1 - row;
-            let text = format!("{}, step {}: {}", layer_name(layer), probes[column].step, short(value(layer, column)));
-            if answer.clicked() {
-                clicked = Some(probes[column].step);
-            }
-            answer.on_hover_text_at_pointer(text);
-        }
-    });
+    let names: Vec<String> = (0..num_layers).map(layer_name).collect();
+    let near = step.and_then(|step| run.probe_step_near(step));
+    let near_ix = near.and_then(|near| probes.iter().position(|probe| probe.step == near));
+    let strip = Strip {
+        id: Id::unique(("history", &run.head.key.0)),
+        cells: &map,
+        names: &names,
+        name_width: NAME_WIDTH,
+        height,
+        words: &format!("{}: similarity of {num_layers} layers over {} probes", run.name(), probes.len()),
+        playhead_frac: near_ix.map(|ix| (ix as f32 + 0.5) / probes.len() as f32),
+    };
+    let tip = |probe: usize, layer: usize| format!("{}, step {}: {}", names[layer], probes[probe].step, short(value(layer, probe)));
+    let clicked = strip::show(ui, &strip, tip).map(|(probe, _)| probes[probe].step);
     ui.horizontal(|ui| {
-        ui.add_space(60.0);
+        ui.add_space(NAME_WIDTH + theme::GAP_XS);
         cells::legend(ui, "0 diverse", "1 all alike", theme::sequential);
     });
     clicked

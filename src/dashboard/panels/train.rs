@@ -11,7 +11,7 @@ use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Dot, Trace};
-use crate::dashboard::widgets::{card, feed, group_strip, sign};
+use crate::dashboard::widgets::{card, feed, group_strip, sign, update_strip};
 use crate::dashboard::words;
 use crate::run::command::Command;
 use crate::run::number::short;
@@ -194,7 +194,7 @@ pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], (id, metr
         metric,
         x_axis: model.view.x_axis,
         is_log_x: model.view.is_log_x,
-        is_log_y: (model.view.is_log_y && metric.may_be_log()) || metric == Metric::GradNorm,
+        is_log_y: (model.view.is_log_y && metric.may_be_log()) || metric.is_norm(),
         is_smoothed: metric != Metric::Lr,
         height,
         level: None,
@@ -227,10 +227,8 @@ fn dots(run: &Run, metric: Metric) -> Vec<Dot> {
 fn charts(ui: &mut Ui, model: &mut Model) {
     metric_card(ui, model, "loss", Metric::Loss, MAIN_HEIGHT);
     ui.add_space(theme::GAP_M);
-    card::columns(ui, 3, 300.0, |ui, ix| {
-        let (id, metric) = [("accuracy", Metric::Accuracy), ("lr", Metric::Lr), ("grad norm", Metric::GradNorm)][ix];
-        metric_card(ui, model, id, metric, SIDE_HEIGHT);
-    });
+    let side = [("accuracy", Metric::Accuracy), ("lr", Metric::Lr), ("grad norm", Metric::GradNorm), ("stem norm", Metric::StemNorm)];
+    card::columns(ui, side.len(), 210.0, |ui, ix| metric_card(ui, model, side[ix].0, side[ix].1, SIDE_HEIGHT));
 }
 
 fn events(ui: &mut Ui, model: &mut Model, key: &RunKey) {
@@ -251,6 +249,12 @@ fn inside(ui: &mut Ui, model: &mut Model, key: &RunKey) {
     card::show(ui, "Gradient norm, group × step", |ui| {
         if let Some(run) = model.runs.get(key) {
             clicked = group_strip::show(ui, run, 200.0, model.view.step);
+        }
+    });
+    ui.add_space(theme::GAP_M);
+    card::show(ui, "Update over weights, group × probe", |ui| {
+        if let Some(run) = model.runs.get(key) {
+            clicked = clicked.or(update_strip::show(ui, run, 200.0, model.view.step));
         }
     });
     ui.add_space(theme::GAP_M);

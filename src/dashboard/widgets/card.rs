@@ -80,6 +80,8 @@ pub fn column_width(ui: &Ui, count: usize, least_width: f32) -> Option<f32> {
 /// `least_width`.
 pub fn columns(ui: &mut Ui, count: usize, least_width: f32, mut add: impl FnMut(&mut Ui, usize)) {
     let fitting = (1..=count).rev().find(|&count| column_width(ui, count, least_width).is_some()).unwrap_or(1);
+    // Rows of the same length: four in a space for three are two and two.
+    let fitting = count.div_ceil(count.div_ceil(fitting));
     let width = column_width(ui, fitting, 0.0).unwrap_or(ui.available_width());
     // Not that of the row: what scrolls inside a column asks how much there is.
     let height = ui.available_height().min(MAX_HEIGHT);

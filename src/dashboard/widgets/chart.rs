@@ -256,7 +256,7 @@ impl Pen<'_> {
         use crate::run::alarm::AlarmKind;
         let kind = match metric {
             Metric::Loss => AlarmKind::LossSpike,
-            Metric::GradNorm => AlarmKind::GradExplosion,
+            Metric::GradNorm | Metric::StemNorm => AlarmKind::GradExplosion,
             _ => return,
         };
         for alarm in self.trace.run.state.alarms.iter().filter(|alarm| alarm.kind == kind) {
@@ -305,9 +305,14 @@ fn strip(ui: &Ui, rect: Rect, transform: &PlotTransform, scale: Scale, metric: M
     count
 }
 
-/// Accuracy is absent in old runs, which is no crash.
+/// Accuracy and the norms of groups are absent in runs of other programs, which is no crash.
 fn shown_broken(run: &Run, metric: Metric) -> &[(usize, f64)] {
-    if metric == Metric::Accuracy { &[] } else { run.curve(metric).raw.broken() }
+    let is_absent = match metric {
+        Metric::Accuracy => true,
+        Metric::StemNorm => run.state.standing.started.groups.is_empty(),
+        _ => false,
+    };
+    if is_absent { &[] } else { run.curve(metric).raw.broken() }
 }
 
 fn cross(painter: &egui::Painter, at: Pos2, color: egui::Color32) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use egui::{Id, RichText, Ui, vec2};
 
 use super::cells::{self, Cells};
+use super::strip::{self, Strip};
 use crate::dashboard::runs::Run;
 use crate::dashboard::theme;
 use crate::run::number::{is_finite, short};
@@ -21,6 +22,10 @@ const DECADES_BELOW: f64 = 1.0;
 const REDRAW_STEPS: usize = 16;
 /// Height of a row, points, at most.
 const MAX_ROW_HEIGHT: f32 = 16.0;
+/// Room for the groups' names, points.
+const NAME_WIDTH: f32 = 92.0;
+/// Room that the legend needs beside the names, points.
+const LEGEND_WIDTH: f32 = 440.0;
 
 /// The map with what a cell says.
 #[derive(Clone, Debug)]
@@ -47,43 +52,39 @@ pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u6
         return None;
     }
     let map = map_of(ui, run, names.len());
-    let row_height = (height / names.len() as f32).min(MAX_ROW_HEIGHT);
-    let height = row_height * names.len() as f32;
-    let mut clicked = None;
-    ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        let (labels, _) = ui.allocate_exact_size(vec2(92.0, height), egui::Sense::hover());
-        let every = (12.0 / row_height).ceil().max(1.0) as usize;
-        for (group, name) in names.iter().enumerate().step_by(every) {
-            let at = egui::pos2(labels.right() - 2.0, labels.bottom() - row_height * (group as f32 + 0.5));
-            ui.painter().text(at, egui::Align2::RIGHT_CENTER, name, egui::FontId::proportional(theme::SIZE_SMALL), palette.muted);
-        }
-        let words = format!("{}: gradient norms of {} groups over {} steps", run.name(), names.len(), run.num_points());
-        let size = vec2(ui.available_width(), height);
-        let answer = cells::show(ui, Id::unique(("groups", &run.head.key.0)), &map.cells, size, &words);
-        if let Some(ix) = step.and_then(|step| run.point_near(step)) {
-            let x = egui::lerp(answer.rect.x_range(), (ix as f32 + 0.5) / run.num_points() as f32);
-            ui.painter().vline(x, answer.rect.y_range(), egui::Stroke::new(1.5, palette.accent));
-        }
-        if let Some((column, row)) = answer.hover_pos().and_then(|place| cells::cell_at(answer.rect, map.cells.width, names.len(), place)) {
-            let group = names.len() - 1 - row;
-            let range = stretch(column, map.cells.width, map.num_points);
-            let (step, norm) = greatest(run, group, range);
-            if answer.clicked() {
-                clicked = Some(step);
-            }
-            let text = format!("{}, step {step}: {} (median {})", names[group], short(norm), short(map.medians[group]));
-            answer.on_hover_text_at_pointer(text);
-        }
-    });
-    ui.horizontal(|ui| {
-        ui.add_space(96.0);
-        cells::legend(ui, "median / 10", "median × 100", theme::sequential);
-        ui.add_space(theme::GAP_S);
+    let shown_ix = step.and_then(|step| run.point_near(step));
+    let strip = Strip {
+        id: Id::unique(("groups", &run.head.key.0)),
+        cells: &map.cells,
+        names,
+        name_width: NAME_WIDTH,
+        height: (height / names.len() as f32).min(MAX_ROW_HEIGHT) * names.len() as f32,
+        words: &format!("{}: gradient norms of {} groups over {} steps", run.name(), names.len(), run.num_points()),
+        playhead_frac: shown_ix.map(|ix| (ix as f32 + 0.5) / run.num_points() as f32),
+    };
+    let at = |column: usize, group: usize| greatest(run, group, stretch(column, map.cells.width, map.num_points));
+    let tip = |column: usize, group: usize| {
+        let (step, norm) = at(column, group);
+        format!("{}, step {step}: {} (median {})", names[group], short(norm), short(map.medians[group]))
+    };
+    let clicked = strip::show(ui, &strip, tip).map(|(column, group)| at(column, group).0);
+    let not_finite = |ui: &mut Ui| {
         let (swatch, _) = ui.allocate_exact_size(vec2(10.0, 8.0), egui::Sense::hover());
         ui.painter().rect_filled(swatch, 1.0, palette.bad);
         ui.label(RichText::new("not finite").size(theme::SIZE_SMALL));
+    };
+    let is_narrow = ui.available_width() < LEGEND_WIDTH;
+    ui.horizontal(|ui| {
+        ui.add_space(if is_narrow { 0.0 } else { NAME_WIDTH + theme::GAP_XS });
+        cells::legend(ui, "median / 10", "median × 100", theme::sequential);
+        if !is_narrow {
+            ui.add_space(theme::GAP_S);
+            not_finite(ui);
+        }
     });
+    if is_narrow {
+        ui.horizontal(not_finite);
+    }
     clicked
 }
 

@@ -24,3 +24,7 @@ pub mod sign;
 pub mod sketch;
 /// What a panel shows when it has nothing to show.
 pub mod state;
+/// Heat maps over a run.
+pub mod strip;
+/// How far updates move the weights.
+pub mod update_strip;

@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// Files and folders.
 pub mod files;
+/// Work shared out over cores.
+pub mod parallel;
 
 /// Whether this thread may block, and start others.
 pub const CAN_BLOCK: bool = true;

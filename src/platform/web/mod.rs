@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// Files and folders.
 pub mod files;
+/// Work on the one thread there is.
+pub mod parallel;
 
 /// Whether this thread may block, and start others: it may not.
 pub const CAN_BLOCK: bool = false;

@@ -1,6 +1,6 @@
 //! From what a device kept of each image to the numbers of a probe.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::ProbeImages;
 use super::graph::{Keeps, Kept};

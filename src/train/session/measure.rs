@@ -8,7 +8,9 @@ use crate::model::parameters::Source;
 use crate::platform;
 use crate::run::alarm::{Alarm, AlarmKind};
 use crate::run::event::{Checkpoint, Eval, Event, Probe, Status};
+use crate::run::number;
 use crate::train::checkpoint::{self, PRE_CRASH};
+use crate::train::probe::groups::update_ratios;
 use crate::train::ring::Snapshot;
 use crate::train::spread;
 use crate::train::step::Trainer;
@@ -50,7 +52,10 @@ impl Session<'_> {
         let file = self.probe_batch.probe(&mut self.trainer, self.step, last_lr, is_end).await?;
         file.to_tensors().write(&self.store.probe_path(self.step))?;
         self.similarity = file.cossim.iter().map(|value| f64::from(*value)).collect();
-        self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone() }))
+        // Before the first step there is no update.
+        let updates = if self.step > 0 { update_ratios(&mut self.trainer, self.step, last_lr).await? } else { Vec::new() };
+        let updates = updates.into_iter().map(number::rounded).collect();
+        self.tell(Event::Probe(Probe { step: self.step, cossim: self.similarity.clone(), updates }))
     }
 
     async fn evaluate(&mut self) -> Result<()> {

@@ -96,6 +96,10 @@ impl Native {
             });
             return;
         }
+        if path.is_dir() {
+            self.voice.tell(Notice::Images(path.display().to_string()));
+            return;
+        }
         let outcome =
             fs::read(path).map_err(|source| Error::io(path, "read the file", source)).and_then(|bytes| self.import_bytes(path, &bytes));
         if let Err(error) = outcome {

@@ -4,12 +4,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use eframe::egui;
-use js_sys::{Function, Uint8Array};
+use js_sys::{Array, Function, Uint8Array};
 use vitrine::config::Experiment;
 use vitrine::dashboard::app::Dashboard;
 use vitrine::dashboard::host::{Host, Notice, Order, RunKey, Saved};
+use vitrine::dashboard::lettering;
+use vitrine::error::Result;
 use vitrine::run::command::Command;
+use vitrine::run::files::RunFiles;
 use vitrine::run::tensors::Tensors;
+use vitrine::run::vitrun;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -28,9 +32,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn post(this: &Front, text: &str, bytes: Option<Uint8Array>);
 
-    /// Calls back with every message of the worker, and with every change of the address.
+    /// Calls back with every message of the worker, every change of the address, and every dropped folder of a run:
+    /// its name and [name, bytes] of its files.
     #[wasm_bindgen(method)]
-    fn listen(this: &Front, on_message: &Function, on_hash: &Function);
+    fn listen(this: &Front, on_message: &Function, on_hash: &Function, on_folder: &Function);
 
     /// Lets the person pick files; calls back with name and bytes of each.
     #[wasm_bindgen(method, js_name = pickFiles)]
@@ -98,6 +103,7 @@ impl Handle {
     pub fn state(&self) -> String {
         let mut inbox = self.inbox.borrow_mut();
         inbox.state.location = self.front.hash();
+        inbox.state.sum_up();
         serde_json::to_string(&inbox.state).expect("the state is plain data with text keys")
     }
 
@@ -107,28 +113,43 @@ impl Handle {
     }
 }
 
+/// The sample of letters as this page draws them: [`Lettering::coverage`].
+///
+/// [`Lettering::coverage`]: vitrine::dashboard::lettering::Lettering::coverage
+#[wasm_bindgen]
+pub fn letters() -> Vec<u8> {
+    lettering::sample().coverage
+}
+
 /// Shows the screens on a canvas; the worker is running.
 #[wasm_bindgen]
-pub async fn show(front: Front, canvas: HtmlCanvasElement) -> Result<Handle, JsValue> {
+pub async fn show(front: Front, canvas: HtmlCanvasElement) -> std::result::Result<Handle, JsValue> {
     super::show_panics();
     let inbox: Rc<RefCell<Inbox>> = Rc::default();
     listen(&front, &inbox);
     let host = Web { front: front.clone(), inbox: inbox.clone(), num_trainings: 0 };
     let handle = Handle { front: front.clone(), inbox: inbox.clone() };
-    let create = move |context: &eframe::CreationContext| -> Result<Box<dyn eframe::App>, Box<dyn std::error::Error + Send + Sync>> {
-        inbox.borrow_mut().ctx = Some(context.egui_ctx.clone());
-        let hash = front.hash();
-        Ok(Box::new(Canvas(Dashboard::new(&context.egui_ctx, Box::new(host), &hash))))
-    };
+    let create =
+        move |context: &eframe::CreationContext| -> std::result::Result<Box<dyn eframe::App>, Box<dyn std::error::Error + Send + Sync>> {
+            inbox.borrow_mut().ctx = Some(context.egui_ctx.clone());
+            let hash = front.hash();
+            Ok(Box::new(Canvas { dashboard: Dashboard::new(&context.egui_ctx, Box::new(host), &hash), inbox }))
+        };
     eframe::WebRunner::new().start(canvas, eframe::WebOptions::default(), Box::new(create)).await?;
     Ok(handle)
 }
 
-struct Canvas(Dashboard);
+struct Canvas {
+    dashboard: Dashboard,
+    inbox: Rc<RefCell<Inbox>>,
+}
 
 impl eframe::App for Canvas {
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.0.ui(ui);
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if let Some(secs) = frame.info().cpu_usage {
+            self.inbox.borrow_mut().state.frame(1e3 * f64::from(secs));
+        }
+        self.dashboard.ui(ui);
     }
 }
 
@@ -139,7 +160,25 @@ fn listen(front: &Front, inbox: &Rc<RefCell<Inbox>>) {
     });
     let to = inbox.clone();
     let on_hash = Closure::<dyn FnMut(String)>::new(move |hash: String| to.borrow_mut().put(Notice::Location(hash)));
-    front.listen(on_message.into_js_value().unchecked_ref(), on_hash.into_js_value().unchecked_ref());
+    let (to, own_front) = (inbox.clone(), front.clone());
+    let on_folder = Closure::<dyn FnMut(String, Array)>::new(move |name: String, files: Array| match packed(&files) {
+        Ok(bytes) => ask_with(&own_front, &Ask::Import(format!("{name}.{}", vitrun::EXTENSION)), Some(&bytes)),
+        Err(error) => to.borrow_mut().put(Notice::Message(format!("{name}: {error}"))),
+    });
+    front.listen(
+        on_message.into_js_value().unchecked_ref(),
+        on_hash.into_js_value().unchecked_ref(),
+        on_folder.into_js_value().unchecked_ref(),
+    );
+}
+
+/// [name, bytes] of a run folder's files as one file.
+fn packed(files: &Array) -> Result<Vec<u8>> {
+    let of = |pair: JsValue| {
+        let pair = Array::from(&pair);
+        (pair.get(0).as_string().unwrap_or_default(), Uint8Array::new(&pair.get(1)).to_vec())
+    };
+    vitrun::to_bytes(&RunFiles { by_name: files.iter().map(of).collect() })
 }
 
 /// A message of the worker.

@@ -2,16 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use vitrine::dashboard::host::{Notice, Origin, RunHead, RunKey};
+use vitrine::dashboard::import::{self, Imported};
 use vitrine::error::{Error, Result};
 use vitrine::platform::{files, sleep};
 use vitrine::run::event::Event;
 use vitrine::run::files::{RunFiles, probe_name};
 use vitrine::run::read::{self, RunHeader};
-use vitrine::run::tensors::Tensors;
 use vitrine::run::{line, vitrun};
 use vitrine::serve::RUNS_HERE;
 use wasm_bindgen_futures::spawn_local;
@@ -21,15 +21,28 @@ use super::worker::{RUNS_DIR, Worker, folder_of};
 
 /// Between two looks at a served run that is being written.
 const LOOK_SECS: f64 = 0.5;
+/// The files of a served run that the list needs …
+const HEAD_FILES: [&str; 2] = ["run.json", "config.toml"];
+/// … and those that its charts need.
+const FILES: [&str; 4] = ["run.json", "config.toml", "metrics.jsonl", "events.jsonl"];
 /// Between two looks for the recorded runs that another task fetches.
 const WAIT_SECS: f64 = 0.02;
 
 /// Runs whose files are in memory, by id.
 #[derive(Default)]
 pub struct Shelf {
-    open: RefCell<BTreeMap<String, (Origin, Rc<RunFiles>)>>,
+    open: RefCell<BTreeMap<String, Held>>,
     bundled: Cell<Bundled>,
+    /// Heads of served runs that have ended.
+    ended: RefCell<BTreeMap<String, RunHead>>,
     followed: RefCell<std::collections::BTreeSet<RunKey>>,
+}
+
+/// A run in memory. Its head is read once: the list is asked for every few seconds, beside a training.
+#[derive(Clone)]
+struct Held {
+    head: RunHead,
+    files: Rc<RunFiles>,
 }
 
 /// Where the recorded runs of the site are.
@@ -69,12 +82,7 @@ impl Shelf {
         let mut troubles = Vec::new();
         Self::fetch_bundled(worker, &mut troubles).await;
         let mut heads = Vec::new();
-        for (origin, run) in worker.shelf.open.borrow().values() {
-            match run.recorded(Path::new("")) {
-                Ok(recorded) => heads.push(head_of(recorded.header, recorded.config_toml, *origin)),
-                Err(error) => troubles.push(error.to_string()),
-            }
-        }
+        heads.extend(worker.shelf.open.borrow().values().map(|held| held.head.clone()));
         heads.extend(Self::served(worker).await);
         match read::list(Path::new(RUNS_DIR)) {
             Ok(listing) => {
@@ -103,11 +111,11 @@ impl Shelf {
         for (name, url) in &site.runs {
             let path = Path::new(name);
             let read = match worker.fetch(url, 0).await {
-                Some(bytes) => vitrun::read(&bytes, path).and_then(|run| Ok((run.id(path)?, run))),
+                Some(bytes) => vitrun::read(&bytes, path).and_then(|run| Ok((head_in(&run, path, Origin::Bundled)?, run))),
                 None => Err(Error::file(path, "it cannot be fetched", "check the connection")),
             };
             match read {
-                Ok((id, run)) => drop(worker.shelf.open.borrow_mut().insert(id, (Origin::Bundled, Rc::new(run)))),
+                Ok((head, run)) => worker.shelf.hold(head, run),
                 Err(error) => troubles.push(error.to_string()),
             }
         }
@@ -128,15 +136,24 @@ impl Shelf {
         let index = worker.fetch(&format!("{RUNS_HERE}/index.json"), 0).await.unwrap_or_default();
         let listed: Vec<Served> = serde_json::from_slice(&index).unwrap_or_default();
         let mut heads = Vec::new();
-        for served in listed {
-            if let Ok(run) = fetched(worker, &served.id).await
-                && let Ok(mut recorded) = run.recorded(Path::new(&served.id))
+        for Served { id, is_live } in listed {
+            let known = worker.shelf.ended.borrow().get(&id).cloned().filter(|_| !is_live);
+            if let Some(head) = known {
+                heads.push(head);
+            } else if let Ok(run) = fetched(worker, &id, &HEAD_FILES).await
+                && let Ok(head) = head_in(&run, Path::new(&id), Origin::Kept)
             {
-                recorded.header.is_live = served.is_live;
-                heads.push(head_of(recorded.header, recorded.config_toml, Origin::Kept));
+                if !is_live {
+                    worker.shelf.ended.borrow_mut().insert(id, head.clone());
+                }
+                heads.push(RunHead { is_live, ..head });
             }
         }
         heads
+    }
+
+    fn hold(&self, head: RunHead, files: RunFiles) {
+        self.open.borrow_mut().insert(head.key.0.clone(), Held { head, files: Rc::new(files) });
     }
 
     /// Opens a run and follows it while it grows.
@@ -160,9 +177,8 @@ impl Shelf {
         Self::bundled_are_here(worker).await;
         let path = folder_of(&key.0);
         let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
-        if let Some((origin, run)) = in_memory {
-            let recorded = run.recorded(Path::new(&key.0))?;
-            return Ok((head_of(recorded.header, recorded.config_toml, origin), recorded.events, false));
+        if let Some(Held { head, files }) = in_memory {
+            return Ok((head, files.recorded(Path::new(&key.0))?.events, false));
         }
         if files::is_dir(&path) {
             // What the session has told is on its way to the page; what is read here must not come twice.
@@ -171,7 +187,7 @@ impl Shelf {
             let origin = if worker.trainings.borrow().contains_key(key) { Origin::Trained } else { Origin::Kept };
             return Ok((head_of(recorded.header, recorded.config_toml, origin), recorded.events, false));
         }
-        let run = fetched(worker, &key.0).await?;
+        let run = fetched(worker, &key.0, &FILES).await?;
         let mut recorded = run.recorded(Path::new(&key.0))?;
         recorded.header.is_live = recorded.header.meta.status == vitrine::run::event::Status::Running;
         Ok((head_of(recorded.header, recorded.config_toml, Origin::Kept), recorded.events, true))
@@ -182,8 +198,8 @@ impl Shelf {
         let name = probe_name(step);
         let missing = || Error::file(Path::new(&name), "this run has no such probe", "");
         let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
-        if let Some((_, run)) = in_memory {
-            return run.by_name.get(&name).cloned().ok_or_else(missing);
+        if let Some(held) = in_memory {
+            return held.files.by_name.get(&name).cloned().ok_or_else(missing);
         }
         let path = folder_of(&key.0).join(&name);
         if files::is_file(&path) {
@@ -197,19 +213,19 @@ impl Shelf {
 
     /// Takes a dropped file.
     pub fn import(worker: &Worker, name: &str, bytes: Vec<u8>) -> Result<()> {
-        let path = PathBuf::from(name);
-        if name.ends_with(".safetensors") {
-            // Read here already, so that a damaged file is refused with its reason.
-            Tensors::from_bytes(&bytes, &path)?;
-            worker.tell(&Told::Weights(name.to_string()), Some(bytes));
-            return Ok(());
+        let imported = import::read(name, &bytes)?;
+        match imported {
+            // The bytes cross to the page as they are.
+            Imported::Weights(name, _) => worker.tell(&Told::Weights(name), Some(bytes)),
+            Imported::Run(head, events, files) => {
+                // An event file of TensorBoard has nothing but its curves, which the page keeps.
+                if !files.by_name.is_empty() {
+                    worker.shelf.hold((*head).clone(), files);
+                }
+                worker.say(&format!("{name} is open as {}", head.key));
+                worker.notice(Notice::Opened(head, events));
+            }
         }
-        let run = vitrun::read(&bytes, &path)?;
-        let recorded = run.recorded(&path)?;
-        let head = head_of(recorded.header, recorded.config_toml, Origin::Dropped);
-        worker.shelf.open.borrow_mut().insert(head.key.0.clone(), (Origin::Dropped, Rc::new(run)));
-        worker.say(&format!("{name} is open as {}", head.key));
-        worker.notice(Notice::Opened(Box::new(head), recorded.events));
         Ok(())
     }
 
@@ -218,18 +234,24 @@ impl Shelf {
         let path = folder_of(&key.0);
         let in_memory = worker.shelf.open.borrow().get(&key.0).cloned();
         let bytes = match in_memory {
-            Some((_, run)) => vitrun::to_bytes(&run)?,
+            Some(held) => vitrun::to_bytes(&held.files)?,
             None if files::is_dir(&path) => vitrun::pack(&path, false, Vec::new())?,
-            None => vitrun::to_bytes(&fetched(worker, &key.0).await?)?,
+            None => vitrun::to_bytes(&fetched(worker, &key.0, &FILES).await?)?,
         };
         Ok((format!("{key}.{}", vitrun::EXTENSION), bytes))
     }
 }
 
-/// The files of a served run that its charts need.
-async fn fetched(worker: &Worker, id: &str) -> Result<RunFiles> {
+/// What the list says of a run, without reading what its charts show.
+fn head_in(run: &RunFiles, source: &Path, origin: Origin) -> Result<RunHead> {
+    let (header, config_toml) = run.head(source)?;
+    Ok(head_of(header, config_toml, origin))
+}
+
+/// Some files of a served run.
+async fn fetched(worker: &Worker, id: &str, names: &[&str]) -> Result<RunFiles> {
     let mut run = RunFiles::default();
-    for name in ["run.json", "config.toml", "metrics.jsonl", "events.jsonl"] {
+    for &name in names {
         let bytes = worker.fetch(&format!("{RUNS_HERE}/{id}/{name}"), 0).await;
         let bytes =
             bytes.ok_or_else(|| Error::file(Path::new(id), format!("its {name} cannot be fetched"), "is the server still running?"))?;

@@ -1,6 +1,6 @@
 //! What scripts and tests see of the page: a summary of every notice, without pixels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use vitrine::dashboard::host::Notice;
@@ -11,6 +11,8 @@ use super::wire::Told;
 
 /// Messages remembered.
 const MAX_MESSAGES: usize = 50;
+/// Frames remembered.
+const MAX_FRAMES: usize = 240;
 
 /// The summary.
 #[derive(Debug, Default, Serialize)]
@@ -35,6 +37,10 @@ pub struct State {
     pub estimate: Option<Result<u64, String>>,
     /// The part of the address after `#`.
     pub location: String,
+    /// What the last frames took of the page's thread, milliseconds: their median.
+    pub frame_millis: f64,
+    #[serde(skip)]
+    frames: VecDeque<f64>,
 }
 
 /// One run.
@@ -64,6 +70,21 @@ impl State {
             Told::Speed { device, images_per_sec } => self.speed = Some((device.clone(), *images_per_sec)),
             Told::Probe(..) | Told::Weights(_) | Told::Saved(_) => {}
         }
+    }
+
+    /// Takes what one frame took, milliseconds.
+    pub fn frame(&mut self, millis: f64) {
+        self.frames.push_back(millis);
+        if self.frames.len() > MAX_FRAMES {
+            self.frames.pop_front();
+        }
+    }
+
+    /// Works out what is known only when somebody asks.
+    pub fn sum_up(&mut self) {
+        let mut millis: Vec<f64> = self.frames.iter().copied().collect();
+        millis.sort_by(f64::total_cmp);
+        self.frame_millis = millis.get(millis.len() / 2).copied().unwrap_or(0.0);
     }
 
     fn notice(&mut self, notice: &Notice) {
@@ -101,7 +122,7 @@ impl State {
                 self.messages.drain(..surplus);
             }
             Notice::Location(hash) => self.location.clone_from(hash),
-            Notice::Probe(..) | Notice::Weights(..) => {}
+            Notice::Probe(..) | Notice::Weights(..) | Notice::Images(_) => {}
         }
     }
 }
