@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use super::half;
 use crate::platform::mul_add;
 
 /// A float the definitions are written in.
@@ -49,6 +50,8 @@ pub trait Real:
     fn max(self, other: Self) -> Self;
     /// Whether neither infinite nor NaN, by the exponent bits.
     fn is_finite_bits(self) -> bool;
+    /// The nearest number of 16 bits (see [`half`]).
+    fn rounded_to_half(self) -> Self;
     /// `dst[m, n] = alpha·lhs[m, k]·rhs[k, n] + beta·dst`.
     ///
     /// # Safety
@@ -147,6 +150,10 @@ impl Real for f32 {
     fn is_finite_bits(self) -> bool {
         self.to_bits() & 0x7F80_0000 != 0x7F80_0000
     }
+    #[inline(always)]
+    fn rounded_to_half(self) -> Self {
+        half::rounded_f32(self)
+    }
     gemm_of!(f32);
 }
 
@@ -190,6 +197,10 @@ impl Real for f64 {
     #[inline(always)]
     fn is_finite_bits(self) -> bool {
         self.to_bits() & 0x7FF0_0000_0000_0000 != 0x7FF0_0000_0000_0000
+    }
+    #[inline(always)]
+    fn rounded_to_half(self) -> Self {
+        half::rounded_f64(self)
     }
     gemm_of!(f64);
 }
