@@ -43,6 +43,7 @@ embed![
     "optim/adamw",
     "optim/ema",
     "optim/group_norms",
+    "optim/loss_scale",
     "optim/norm",
     "optim/sam",
     "optim/sgd",

@@ -73,6 +73,11 @@ impl Graph {
         Self::default()
     }
 
+    /// An empty graph, mixed precision with a copier.
+    pub fn with_copier(narrow: Option<Copier>) -> Self {
+        Self { narrow, ..Self::default() }
+    }
+
     /// A value that lies in persistent memory.
     pub fn leaf(&mut self, place: Place, shape: impl Into<Shape>) -> Value {
         self.values.push(ValueInfo { shape: shape.into(), source: Source::Leaf(place), half: false });

@@ -12,8 +12,8 @@ use super::graph::{Graph, Node, Source, Value};
 use super::launch::{Dispatch, Ports, Slot, Target};
 use super::memory::{Packer, Span};
 use super::op::{Cost, Op};
-use super::precision;
 use super::place::{Place, Region};
+use super::precision;
 use super::shape::Shape;
 use crate::error::{Error, Result};
 

@@ -301,7 +301,7 @@ pub struct Scalars {
     pub bn_momentum: f32,
     /// Largest gradient norm; 0: no clipping.
     pub clip_norm: f32,
-    /// Factor on the loss gradient: 1 / micro-batches.
+    /// Factor on the loss gradient: 1 / micro-batches. (The loss scale of f16 lies in a region of its own.)
     pub loss_scale: f32,
     /// SAM's ρ.
     pub sam_rho: f32,

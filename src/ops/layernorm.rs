@@ -185,7 +185,13 @@ impl Op for Backward {
         let num_partials = self.rows.div_ceil(PARTIAL_ROWS);
         bindings.truncate(4);
         bindings.push(B::write("partial", Slot::Scratch(0)));
-        launch.dispatches.push(dispatch("backward_weight_partial", target, bindings, flat_groups(num_partials * self.width, WORKGROUP), dims));
+        launch.dispatches.push(dispatch(
+            "backward_weight_partial",
+            target,
+            bindings,
+            flat_groups(num_partials * self.width, WORKGROUP),
+            dims,
+        ));
         let bindings = vec![B::read("partial_in", Slot::Scratch(0)), B::write("d_gamma", Slot::Out(1)), B::write("d_beta", Slot::Out(2))];
         launch.dispatches.push(dispatch("backward_weight_final", target, bindings, flat_groups(self.width, WORKGROUP), dims));
         launch.scratch = vec![num_partials * 2 * self.width];

@@ -60,7 +60,7 @@ impl Scribe {
                 tfevents::scalars(at, &layers)
             }
             Event::Alarm(alarm) => tfevents::text("events", at, &format!("**{}**: {}", alarm.kind.name(), alarm.why)),
-            Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) => tfevents::text("events", at, &event.why()),
+            Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Overflow(_) => tfevents::text("events", at, &event.why()),
             Event::Checkpoint(_) => Vec::new(),
             Event::Ended(ended) => {
                 let is_failure = ended.status == Status::Crashed || ended.verdict >= Verdict::Stuck;
