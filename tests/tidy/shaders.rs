@@ -24,7 +24,7 @@ const MAX_WORKGROUP_BYTES: u32 = 16 * 1024;
 const MAX_WORKGROUP_INVOCATIONS: u32 = 256;
 
 /// Stems, feed-forward parts and update rules that between them use every op.
-const EXPERIMENTS: [&[&str]; 5] = [
+const EXPERIMENTS: [&[&str]; 6] = [
     &[
         "model.stem=3Conv+3BN+3ReLU+1Proj",
         "model.strides=[2,1,1,4]",
@@ -42,6 +42,7 @@ const EXPERIMENTS: [&[&str]; 5] = [
     &["model.stem=1Proj+1BN+1ReLU", "model.strides=[4]", "model.ffn=conv1d-bn-gelu", "optim.sam_rho=0.1", "optim.sam_adaptive=true"],
     &["model.stem=1Proj", "model.strides=[4]", "optim.kind=sgd", "model.dim=18", "optim.sam_rho=0.1"],
     &["model.stem=1Proj+1ReLU", "model.strides=[4]", "model.stem_activation=gelu", "model.ffn=conv1d-gelu", "model.dim=64"],
+    &["model.stem=1Proj", "model.strides=[4]", "train.precision=f16", "optim.sam_rho=0.1"],
 ];
 
 fn layout(tier: Tier, choice: usize, has_f16: bool) -> Layout {
