@@ -89,6 +89,31 @@ fn weight_ix(uv: u32, from_channel: u32, to_channel: u32) -> u32 {
     return pair.x * patch_len() + uv * dims.channels_in + pair.y;
 }
 
+// Row, column and channel of a value of a patch.
+fn under_kernel(value_ix: u32) -> vec3<u32> {
+    let uv = value_ix / dims.channels_in;
+    return vec3<u32>(uv / KERNEL, uv % KERNEL, value_ix % dims.channels_in);
+}
+
+// Image, row and column of an output position, and the next one: counting costs less than dividing.
+fn spot_of(position: u32) -> vec3<u32> {
+    let row = position / dims.width_out;
+    return vec3<u32>(row / dims.height_out, row % dims.height_out, position % dims.width_out);
+}
+
+fn next_spot(spot: vec3<u32>) -> vec3<u32> {
+    let in_row = vec3<u32>(spot.xy, spot.z + 1u);
+    let in_image = select(in_row, vec3<u32>(spot.x, spot.y + 1u, 0u), in_row.z == dims.width_out);
+    return select(in_image, vec3<u32>(spot.x + 1u, 0u, 0u), in_image.y == dims.height_out);
+}
+
+// Where a value of the patch at an output position lies in x; OUTSIDE in the padding.
+fn place_in_x(spot: vec3<u32>, under: vec3<u32>) -> u32 {
+    let at = spot.yz * STRIDE + under.xy - dims.padding;
+    let ix = ((spot.x * dims.height + at.x) * dims.width + at.y) * dims.channels_in + under.z;
+    return select(OUTSIDE, ix, at.x < dims.height && at.y < dims.width);
+}
+
 // One step of a product in shared memory: DEPTH by TILE of either operand.
 const TILE = 64u;
 const DEPTH = 16u;

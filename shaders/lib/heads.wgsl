@@ -1,9 +1,9 @@
 // Rows of the heads in a packed qkv array, met from memory (T0) or through a shared tile (T1).
 //
-// The including shader sets HEAD_WIDTH, TILED, TILE_ROWS and WORKGROUP, and has `batch`, `tokens` and
+// The including shader sets HEAD_WIDTH, TILED, TILE_ROWS and WORKGROUP, says how qkv is stored, and has `batch`, `tokens` and
 // `heads` in its Dims. Memory: TILE_ROWS rows of two vectors and two numbers.
 
-@group(1) @binding(0) var<storage, read> qkv: array<f32>;
+@group(1) @binding(0) var<storage, read> qkv: array<qkv_word>;
 
 // Blocks of qkv.
 const QUERY: u32 = 0u;
@@ -76,7 +76,7 @@ fn masked(value: vec4<f32>, vec_ix: u32) -> vec4<f32> {
 
 fn qkv_vec(start: u32, vec_ix: u32) -> vec4<f32> {
     let at = vec4<u32>(start) + columns(vec_ix);
-    return vec4<f32>(qkv[at.x], qkv[at.y], qkv[at.z], qkv[at.w]);
+    return vec4<f32>(qkv_at(at.x), qkv_at(at.y), qkv_at(at.z), qkv_at(at.w));
 }
 
 // Where `met_vec` finds a row: in the tile or in memory.

@@ -1,7 +1,7 @@
 // What the kernels of a matrix product share: dims, what is written, stretches of k, the epilogue.
 //
-// The including shader sets BIAS, ACTIVATION, RESIDUAL and KEEP (see shaders/ops/matmul.wgsl) and
-// includes lib/erf.
+// The including shader sets BIAS, ACTIVATION, RESIDUAL, KEEP and UNIT, says how y and pre are written
+// (see shaders/ops/matmul.wgsl) and includes lib/erf and lib/half.
 
 struct Dims {
     m: u32,
@@ -14,8 +14,8 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-@group(1) @binding(0) var<storage, read_write> y: array<f32>;
-@group(1) @binding(1) var<storage, read_write> pre: array<f32>;
+@group(1) @binding(0) var<storage, read_write> y: array<y_word>;
+@group(1) @binding(1) var<storage, read_write> pre: array<pre_word>;
 @group(1) @binding(2) var<storage, read> bias: array<f32>;
 @group(1) @binding(3) var<storage, read> residual: array<f32>;
 
@@ -33,20 +33,23 @@ fn bias_of(column: u32) -> f32 {
     return bias[min(column, dims.n - 1u)];
 }
 
-fn finish(ix: u32, sum: f32) {
-    var value = sum;
+// Writes UNIT numbers of y, from UNIT·ix on.
+fn finish(ix: u32, sums: vec4<f32>) {
+    var value = sums;
     if (KEEP) {
-        pre[ix] = value;
+        set_pre(ix, value);
     }
-    if (ACTIVATION == 1u) {
-        value = gelu(value);
+    for (var i = 0u; i < UNIT; i++) {
+        if (ACTIVATION == 1u) {
+            value[i] = gelu(value[i]);
+        }
+        if (ACTIVATION == 2u) {
+            // NaN fails the comparison and passes through.
+            value[i] = select(value[i], 0.0, value[i] <= 0.0);
+        }
+        if (RESIDUAL) {
+            value[i] += residual[UNIT * ix + i];
+        }
     }
-    if (ACTIVATION == 2u) {
-        // NaN fails the comparison and passes through.
-        value = select(value, 0.0, value <= 0.0);
-    }
-    if (RESIDUAL) {
-        value += residual[ix];
-    }
-    y[ix] = value;
+    set_y(ix, value);
 }

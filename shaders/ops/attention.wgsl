@@ -10,9 +10,11 @@
 // Shapes    qkv, d_qkv [batch, tokens, 3, heads, HEAD_WIDTH]; out, d_out [batch, tokens, heads,
 //           HEAD_WIDTH]; lse, delta [batch, heads, tokens]
 // Memory    TILED: TILE_ROWS rows of two vectors and two numbers, at most 16 KiB
-// Consts    HEAD_WIDTH; SCALE = 1/√HEAD_WIDTH; TILED: the tier; TILE_ROWS; WORKGROUP
+// Consts    HEAD_WIDTH; SCALE = 1/√HEAD_WIDTH; TILED: the tier; TILE_ROWS; WORKGROUP; UNIT: numbers written at
+//           once; qkv, d_out, out_saved, out, d_qkv: how they are stored
 // Oracle    src/cpu/attention.rs
 //# include lib/grid
+//# include lib/half
 //# include lib/heads
 
 struct Dims {
@@ -22,15 +24,15 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-@group(1) @binding(1) var<storage, read_write> out: array<f32>;
+@group(1) @binding(1) var<storage, read_write> out: array<out_word>;
 @group(1) @binding(2) var<storage, read_write> lse: array<f32>;
 
-@group(1) @binding(0) var<storage, read> out_saved: array<f32>;
-@group(1) @binding(1) var<storage, read> d_out: array<f32>;
+@group(1) @binding(0) var<storage, read> out_saved: array<out_saved_word>;
+@group(1) @binding(1) var<storage, read> d_out: array<d_out_word>;
 @group(1) @binding(2) var<storage, read_write> delta: array<f32>;
 @group(1) @binding(2) var<storage, read> lse_saved: array<f32>;
 @group(1) @binding(3) var<storage, read> delta_saved: array<f32>;
-@group(1) @binding(4) var<storage, read_write> d_qkv: array<f32>;
+@group(1) @binding(4) var<storage, read_write> d_qkv: array<d_qkv_word>;
 
 // ---- forward: own_a = query, sum_a = Σ weight·value.
 
@@ -73,8 +75,8 @@ fn end_forward(row: Row) {
     let start = row_start(row.head_ix, row.token_ix, 0u, 1u);
     for (var v = 0u; v < VECS; v++) {
         let value = sum_a[v] / weight_sum;
-        for (var part = 0u; part < min(4u, HEAD_WIDTH - 4u * v); part++) {
-            out[start + 4u * v + part] = value[part];
+        for (var part = 0u; part < min(4u, HEAD_WIDTH - 4u * v); part += UNIT) {
+            set_out((start + 4u * v + part) / UNIT, vec4<f32>(value[part], value.yzw));
         }
     }
     lse[number_ix(row.head_ix, row.token_ix)] = largest + log(weight_sum);
@@ -109,7 +111,6 @@ fn forward(
 }
 
 // ---- backward. own_a: query or key, times SCALE; own_b: its d_out or value.
-
 @compute @workgroup_size(WORKGROUP)
 fn delta_rows(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -123,14 +124,14 @@ fn delta_rows(
     let start = row_start(row.head_ix, row.token_ix, 0u, 1u);
     var sum = 0.0;
     for (var column = 0u; column < HEAD_WIDTH; column++) {
-        sum += d_out[start + column] * out_saved[start + column];
+        sum += d_out_at(start + column) * out_saved_at(start + column);
     }
     delta[number_ix(row.head_ix, row.token_ix)] = sum;
 }
 
 fn d_out_vec(start: u32, vec_ix: u32) -> vec4<f32> {
     let at = vec4<u32>(start) + columns(vec_ix);
-    return vec4<f32>(d_out[at.x], d_out[at.y], d_out[at.z], d_out[at.w]);
+    return vec4<f32>(d_out_at(at.x), d_out_at(at.y), d_out_at(at.z), d_out_at(at.w));
 }
 
 fn met_d_out_vec(start: u32, vec_ix: u32) -> vec4<f32> {
@@ -141,8 +142,8 @@ fn met_d_out_vec(start: u32, vec_ix: u32) -> vec4<f32> {
 }
 
 fn write_d_qkv(start: u32, vec_ix: u32, value: vec4<f32>) {
-    for (var part = 0u; part < min(4u, HEAD_WIDTH - 4u * vec_ix); part++) {
-        d_qkv[start + 4u * vec_ix + part] = value[part];
+    for (var part = 0u; part < min(4u, HEAD_WIDTH - 4u * vec_ix); part += UNIT) {
+        set_d_qkv((start + 4u * vec_ix + part) / UNIT, vec4<f32>(value[part], value.yzw));
     }
 }
 
@@ -152,7 +153,6 @@ fn saved_numbers(head_ix: u32, token_ix: u32) -> vec2<f32> {
 }
 
 // ---- a query row: sum_a gathers d_Q / SCALE.
-
 fn begin_query(row: Row) {
     let query = row_start(row.head_ix, row.token_ix, QUERY, 3u);
     let d_row = row_start(row.head_ix, row.token_ix, 0u, 1u);

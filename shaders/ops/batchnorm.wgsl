@@ -6,9 +6,11 @@
 //           (T0), …_final_tiled: one column a workgroup (T1); the others: flat over elements
 // Shapes    x, y, d_y, d_x [rows, width]; partial [num_chunks, 2, width]; sums [2, width]; others [width]
 // Memory    …_tiled: WORKGROUP floats
-// Consts    EPS, RELU, WORKGROUP
+// Consts    EPS, RELU, WORKGROUP; UNIT: numbers written at once, which divides width; x, y, d_y, d_x: how they are
+//           stored
 // Oracle    src/cpu/batchnorm.rs
 //# include lib/grid
+//# include lib/half
 //# include lib/reduce
 
 struct Dims {
@@ -19,7 +21,7 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-@group(1) @binding(0) var<storage, read> x: array<f32>;
+@group(1) @binding(0) var<storage, read> x: array<x_word>;
 @group(1) @binding(1) var<storage, read_write> partial: array<f32>;
 
 // Mean and sum of squared deviations of a chunk, around its own mean.
@@ -34,15 +36,15 @@ fn forward_partial(@builtin(global_invocation_id) global: vec3<u32>, @builtin(nu
     let first = chunk * dims.chunk_rows;
     let end = min(first + dims.chunk_rows, dims.rows);
     // Around the first value: a mean far from zero costs no digits.
-    let shift = x[first * dims.width + column];
+    let shift = x_at(first * dims.width + column);
     var sum = 0.0;
     for (var row_ix = first; row_ix < end; row_ix++) {
-        sum += x[row_ix * dims.width + column] - shift;
+        sum += x_at(row_ix * dims.width + column) - shift;
     }
     let chunk_mean = shift + sum / f32(end - first);
     var squares = 0.0;
     for (var row_ix = first; row_ix < end; row_ix++) {
-        let centred = x[row_ix * dims.width + column] - chunk_mean;
+        let centred = x_at(row_ix * dims.width + column) - chunk_mean;
         squares += centred * centred;
     }
     partial[chunk * 2u * dims.width + column] = chunk_mean;
@@ -123,37 +125,49 @@ fn forward_final_tiled(
 @group(1) @binding(2) var<storage, read> var_in: array<f32>;
 @group(1) @binding(3) var<storage, read> gamma: array<f32>;
 @group(1) @binding(4) var<storage, read> beta: array<f32>;
-@group(1) @binding(5) var<storage, read_write> y: array<f32>;
+@group(1) @binding(5) var<storage, read_write> y: array<y_word>;
 
-fn write_y(ix: u32, column: u32, column_rstd: f32) {
-    let value = (x[ix] - mean[column]) * (column_rstd * gamma[column]) + beta[column];
+fn value_of(ix: u32, column: u32, column_rstd: f32) -> f32 {
+    let value = (x_at(ix) - mean[column]) * (column_rstd * gamma[column]) + beta[column];
     // Written so that NaN passes through.
-    y[ix] = select(value, 0.0, RELU && value <= 0.0);
+    return select(value, 0.0, RELU && value <= 0.0);
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let ix = flat_index(global, groups, WORKGROUP);
-    if (ix < dims.rows * dims.width) {
-        write_y(ix, ix % dims.width, rstd[ix % dims.width]);
+    let first = UNIT * flat_index(global, groups, WORKGROUP);
+    if (first >= dims.rows * dims.width) {
+        return;
     }
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        let ix = first + i;
+        value[i] = value_of(ix, ix % dims.width, rstd[ix % dims.width]);
+    }
+    set_y(first / UNIT, value);
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn evaluate(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let ix = flat_index(global, groups, WORKGROUP);
-    if (ix < dims.rows * dims.width) {
-        write_y(ix, ix % dims.width, 1.0 / sqrt(var_in[ix % dims.width] + EPS));
+    let first = UNIT * flat_index(global, groups, WORKGROUP);
+    if (first >= dims.rows * dims.width) {
+        return;
     }
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        let ix = first + i;
+        value[i] = value_of(ix, ix % dims.width, 1.0 / sqrt(var_in[ix % dims.width] + EPS));
+    }
+    set_y(first / UNIT, value);
 }
 
-@group(1) @binding(5) var<storage, read> d_y: array<f32>;
+@group(1) @binding(5) var<storage, read> d_y: array<d_y_word>;
 @group(1) @binding(6) var<storage, read_write> d_partial: array<f32>;
 
 // The gradient that the ReLU lets through.
 fn passed(ix: u32, column: u32) -> f32 {
-    let value = (x[ix] - mean[column]) * (rstd[column] * gamma[column]) + beta[column];
-    return select(d_y[ix], 0.0, RELU && value <= 0.0);
+    let value = (x_at(ix) - mean[column]) * (rstd[column] * gamma[column]) + beta[column];
+    return select(d_y_at(ix), 0.0, RELU && value <= 0.0);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -170,7 +184,7 @@ fn backward_partial(@builtin(global_invocation_id) global: vec3<u32>, @builtin(n
     for (var row_ix = chunk * dims.chunk_rows; row_ix < end; row_ix++) {
         let at = row_ix * dims.width + column;
         let g = passed(at, column);
-        sum_gamma += g * (x[at] - mean[column]) * rstd[column];
+        sum_gamma += g * (x_at(at) - mean[column]) * rstd[column];
         sum_beta += g;
     }
     d_partial[chunk * 2u * dims.width + column] = sum_gamma;
@@ -222,17 +236,22 @@ fn backward_final_tiled(
 }
 
 @group(1) @binding(6) var<storage, read> sums_in: array<f32>;
-@group(1) @binding(7) var<storage, read_write> d_x: array<f32>;
+@group(1) @binding(7) var<storage, read_write> d_x: array<d_x_word>;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let ix = flat_index(global, groups, WORKGROUP);
-    if (ix >= dims.rows * dims.width) {
+    let first = UNIT * flat_index(global, groups, WORKGROUP);
+    if (first >= dims.rows * dims.width) {
         return;
     }
-    let column = ix % dims.width;
-    let normalised = (x[ix] - mean[column]) * rstd[column];
-    let mean_g = sums_in[dims.width + column] / f32(dims.rows);
-    let mean_gx = sums_in[column] / f32(dims.rows);
-    d_x[ix] = gamma[column] * rstd[column] * (passed(ix, column) - mean_g - normalised * mean_gx);
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        let ix = first + i;
+        let column = ix % dims.width;
+        let normalised = (x_at(ix) - mean[column]) * rstd[column];
+        let mean_g = sums_in[dims.width + column] / f32(dims.rows);
+        let mean_gx = sums_in[column] / f32(dims.rows);
+        value[i] = gamma[column] * rstd[column] * (passed(ix, column) - mean_g - normalised * mean_gx);
+    }
+    set_d_x(first / UNIT, value);
 }

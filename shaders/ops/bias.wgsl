@@ -6,9 +6,11 @@
 //           …_final: one column an invocation
 // Shapes    x, y [rows, width]; bias, sum [width]; partial [chunks, width]
 // Memory    none
-// Consts    PARTIAL_ROWS, WORKGROUP
+// Consts    PARTIAL_ROWS, WORKGROUP; UNIT: numbers of y written at once, which divides width; x, y: how they are
+//           stored
 // Oracle    src/cpu/bias.rs
 //# include lib/grid
+//# include lib/half
 
 struct Dims {
     rows: u32,
@@ -16,16 +18,21 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-@group(1) @binding(0) var<storage, read> x: array<f32>;
+@group(1) @binding(0) var<storage, read> x: array<x_word>;
 @group(1) @binding(1) var<storage, read> bias: array<f32>;
-@group(1) @binding(2) var<storage, read_write> y: array<f32>;
+@group(1) @binding(2) var<storage, read_write> y: array<y_word>;
 
 @compute @workgroup_size(WORKGROUP)
 fn add(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let ix = flat_index(global, groups, WORKGROUP);
-    if (ix < dims.rows * dims.width) {
-        y[ix] = x[ix] + bias[ix % dims.width];
+    if (UNIT * ix >= dims.rows * dims.width) {
+        return;
     }
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        value[i] = x_at(UNIT * ix + i) + bias[(UNIT * ix + i) % dims.width];
+    }
+    set_y(ix, value);
 }
 
 @group(1) @binding(1) var<storage, read_write> partial: array<f32>;
@@ -41,7 +48,7 @@ fn column_sum_partial(@builtin(global_invocation_id) global: vec3<u32>, @builtin
     var total = 0.0;
     let end = min((chunk + 1u) * PARTIAL_ROWS, dims.rows);
     for (var row_ix = chunk * PARTIAL_ROWS; row_ix < end; row_ix++) {
-        total += x[row_ix * dims.width + column];
+        total += x_at(row_ix * dims.width + column);
     }
     partial[ix] = total;
 }

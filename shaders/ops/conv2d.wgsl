@@ -8,24 +8,29 @@
 //           w, d_w [channels_out, KERNEL, KERNEL, channels_in]; partial [num_parts, channels_out, patch_len]
 // Memory    (2·64 + 4)·16 words; backward_weight_final none
 // Consts    KERNEL, STRIDE, BIAS, RELU, WORKGROUP; TRANSPOSED: forward makes d_x (as `y`) from d_y (as
-//           `x`), the same sum with the weight transposed
+//           `x`), the same sum with the weight transposed; UNIT: numbers of y written at once, which
+//           divides its channels; x, w, y, d_y, x_saved: how they are stored
 // Oracle    src/cpu/conv2d.rs
 //# include lib/grid
+//# include lib/half
 //# include lib/conv
 
-@group(1) @binding(0) var<storage, read> x: array<f32>;
-@group(1) @binding(1) var<storage, read> w: array<f32>;
+@group(1) @binding(0) var<storage, read> x: array<x_word>;
+@group(1) @binding(1) var<storage, read> w: array<w_word>;
 @group(1) @binding(2) var<storage, read> bias: array<f32>;
-@group(1) @binding(3) var<storage, read_write> y: array<f32>;
+@group(1) @binding(3) var<storage, read_write> y: array<y_word>;
 
-fn write_y(position: u32, channel: u32, sum: f32) {
+fn write_y(position: u32, channel: u32, sums: vec4<f32>) {
     if (position < num_places() && channel < num_to()) {
-        var value = sum;
-        if (BIAS) {
-            value += bias[channel];
+        var value = sums;
+        for (var i = 0u; i < UNIT; i++) {
+            if (BIAS) {
+                value[i] += bias[channel + i];
+            }
+            // Written so that NaN passes through.
+            value[i] = select(value[i], 0.0, RELU && value[i] <= 0.0);
         }
-        // Written so that NaN passes through.
-        y[position * num_to() + channel] = select(value, 0.0, RELU && value <= 0.0);
+        set_y((position * num_to() + channel) / UNIT, value);
     }
 }
 
@@ -52,27 +57,28 @@ fn forward(
             let start = source(corners[load], k / num_from());
             sh_a[depth * TILE + row] = 0.0;
             if (k < inner_len && start != OUTSIDE) {
-                sh_a[depth * TILE + row] = x[start + k % num_from()];
+                sh_a[depth * TILE + row] = x_at(start + k % num_from());
             }
             // Neighbouring lanes read neighbouring weights: along the patch, or transposed along the channels.
             let at = select(vec2<u32>(depth, row), vec2<u32>(lane / TILE + load * LOADS, lane % TILE), TRANSPOSED);
             let inner = first + at.x;
             sh_b[at.x * TILE + at.y] = 0.0;
             if (inner < inner_len && first_channel + at.y < num_to()) {
-                sh_b[at.x * TILE + at.y] = w[weight_ix(inner / num_from(), inner % num_from(), first_channel + at.y)];
+                sh_b[at.x * TILE + at.y] = w_at(weight_ix(inner / num_from(), inner % num_from(), first_channel + at.y));
             }
         }
         add_product(lane, &sums);
     }
     for (var r = 0u; r < 4u; r++) {
-        for (var c = 0u; c < 4u; c++) {
-            write_y(first_place + lane / 16u * 4u + r, first_channel + lane % 16u * 4u + c, sums[r][c]);
+        for (var c = 0u; c < 4u; c += UNIT) {
+            let own = vec4<f32>(sums[r][c], sums[r].yzw);
+            write_y(first_place + lane / 16u * 4u + r, first_channel + lane % 16u * 4u + c, own);
         }
     }
 }
 
-@group(1) @binding(0) var<storage, read> d_y: array<f32>;
-@group(1) @binding(1) var<storage, read> x_saved: array<f32>;
+@group(1) @binding(0) var<storage, read> d_y: array<d_y_word>;
+@group(1) @binding(1) var<storage, read> x_saved: array<x_saved_word>;
 @group(1) @binding(2) var<storage, read_write> partial: array<f32>;
 
 fn write_partial(part: u32, channel: u32, value_ix: u32, sum: f32) {
@@ -113,9 +119,9 @@ fn backward_weight_partial(
             sh_a[d * TILE + column] = 0.0;
             sh_b[d * TILE + column] = 0.0;
             if (first + d < end) {
-                sh_a[d * TILE + column] = d_y[(first + d) * dims.channels_out + channel];
+                sh_a[d * TILE + column] = d_y_at((first + d) * dims.channels_out + channel);
                 if (start != OUTSIDE) {
-                    sh_b[d * TILE + column] = x_saved[start + value_ix % dims.channels_in];
+                    sh_b[d * TILE + column] = x_saved_at(start + value_ix % dims.channels_in);
                 }
             }
         }

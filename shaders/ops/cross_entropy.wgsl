@@ -1,11 +1,11 @@
 // Cross-entropy with soft targets.
 //
-//   row_loss = −Σ_k y_k·log_softmax(z)_k        d_z = (softmax(z)·Σ y − y)·loss_scale/B
+//   row_loss = −Σ_k y_k·log_softmax(z)_k        d_z = (softmax(z)·Σ y − y)·loss_scale/B (·scale with SCALED)
 //
 // Grid      one row an invocation
-// Shapes    logits, targets, d_logits [batch, classes]; row_loss [batch]
+// Shapes    logits, targets, d_logits [batch, classes]; row_loss [batch]; scale: its first word
 // Memory    none
-// Consts    WORKGROUP
+// Consts    SCALED, WORKGROUP
 // Oracle    src/cpu/cross_entropy.rs
 //# include lib/grid
 
@@ -51,6 +51,7 @@ fn forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgr
 }
 
 @group(1) @binding(2) var<storage, read_write> d_logits: array<f32>;
+@group(1) @binding(3) var<storage, read> scale: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -64,7 +65,10 @@ fn backward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workg
     for (var class_ix = 0u; class_ix < dims.classes; class_ix++) {
         mass += targets[start + class_ix];
     }
-    let factor = scalars.loss_scale / f32(dims.batch);
+    var factor = scalars.loss_scale / f32(dims.batch);
+    if (SCALED) {
+        factor *= scale[0];
+    }
     for (var class_ix = 0u; class_ix < dims.classes; class_ix++) {
         let ix = start + class_ix;
         d_logits[ix] = (exp(logits[ix] - log_sum) * mass - targets[ix]) * factor;

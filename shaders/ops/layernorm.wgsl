@@ -6,9 +6,11 @@
 //           …_tiled: one row a workgroup (T1); again, …_partial, …_final: flat over elements
 // Shapes    x, y [rows, width]; gamma, beta [width]; mean, rstd [rows]; partial [chunks, 2, width]
 // Memory    …_tiled: WORKGROUP floats
-// Consts    EPS, RESIDUAL, PARTIAL_ROWS, WORKGROUP
+// Consts    EPS, RESIDUAL, PARTIAL_ROWS, WORKGROUP; UNIT: numbers of y written at once, which divides width; y,
+//           y_again, d_y: how they are stored
 // Oracle    src/cpu/layernorm.rs
 //# include lib/grid
+//# include lib/half
 //# include lib/reduce
 
 struct Dims {
@@ -20,9 +22,18 @@ struct Dims {
 @group(1) @binding(0) var<storage, read> x: array<f32>;
 @group(1) @binding(1) var<storage, read> gamma: array<f32>;
 @group(1) @binding(2) var<storage, read> beta: array<f32>;
-@group(1) @binding(3) var<storage, read_write> y: array<f32>;
+@group(1) @binding(3) var<storage, read_write> y: array<y_word>;
 @group(1) @binding(4) var<storage, read_write> mean_saved: array<f32>;
 @group(1) @binding(5) var<storage, read_write> rstd_saved: array<f32>;
+
+// UNIT numbers of y from element `ix` on.
+fn write_y(ix: u32, column: u32, row_mean: f32, row_rstd: f32) {
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        value[i] = (x[ix + i] - row_mean) * row_rstd * gamma[column + i] + beta[column + i];
+    }
+    set_y(ix / UNIT, value);
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -42,8 +53,8 @@ fn forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgr
         squares += centred * centred;
     }
     let rstd = 1.0 / sqrt(squares / f32(dims.width) + EPS);
-    for (var column = 0u; column < dims.width; column++) {
-        y[start + column] = (x[start + column] - mean) * rstd * gamma[column] + beta[column];
+    for (var column = 0u; column < dims.width; column += UNIT) {
+        write_y(start + column, column, mean, rstd);
     }
     mean_saved[row_ix] = mean;
     rstd_saved[row_ix] = rstd;
@@ -71,8 +82,8 @@ fn forward_tiled(
         squares += centred * centred;
     }
     let rstd = 1.0 / sqrt(group_sum(squares, lane) / f32(dims.width) + EPS);
-    for (var column = lane; column < dims.width; column += WORKGROUP) {
-        y[start + column] = (x[start + column] - mean) * rstd * gamma[column] + beta[column];
+    for (var column = UNIT * lane; column < dims.width; column += UNIT * WORKGROUP) {
+        write_y(start + column, column, mean, rstd);
     }
     if (lane == 0u) {
         mean_saved[row_ix] = mean;
@@ -84,20 +95,24 @@ fn forward_tiled(
 @group(1) @binding(2) var<storage, read> rstd_in: array<f32>;
 @group(1) @binding(3) var<storage, read> gamma_in: array<f32>;
 @group(1) @binding(4) var<storage, read> beta_in: array<f32>;
-@group(1) @binding(5) var<storage, read_write> y_again: array<f32>;
+@group(1) @binding(5) var<storage, read_write> y_again: array<y_again_word>;
 
 @compute @workgroup_size(WORKGROUP)
 fn again(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let ix = flat_index(global, groups, WORKGROUP);
+    let ix = UNIT * flat_index(global, groups, WORKGROUP);
     if (ix >= dims.rows * dims.width) {
         return;
     }
     let row_ix = ix / dims.width;
     let column = ix % dims.width;
-    y_again[ix] = (x[ix] - mean_in[row_ix]) * rstd_in[row_ix] * gamma_in[column] + beta_in[column];
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        value[i] = (x[ix + i] - mean_in[row_ix]) * rstd_in[row_ix] * gamma_in[column + i] + beta_in[column + i];
+    }
+    set_y_again(ix / UNIT, value);
 }
 
-@group(1) @binding(0) var<storage, read> d_y: array<f32>;
+@group(1) @binding(0) var<storage, read> d_y: array<d_y_word>;
 @group(1) @binding(1) var<storage, read> x_saved: array<f32>;
 @group(1) @binding(2) var<storage, read> mean: array<f32>;
 @group(1) @binding(3) var<storage, read> rstd: array<f32>;
@@ -107,7 +122,7 @@ fn again(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgrou
 
 fn write_d_x(ix: u32, column: u32, mean_g: f32, mean_gx: f32, row_mean: f32, row_rstd: f32) {
     let normalised = (x_saved[ix] - row_mean) * row_rstd;
-    var value = row_rstd * (d_y[ix] * gamma_saved[column] - mean_g - normalised * mean_gx);
+    var value = row_rstd * (d_y_at(ix) * gamma_saved[column] - mean_g - normalised * mean_gx);
     if (RESIDUAL) {
         value += residual[ix];
     }
@@ -126,7 +141,7 @@ fn backward_input(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num
     var sum_g = 0.0;
     var sum_gx = 0.0;
     for (var column = 0u; column < dims.width; column++) {
-        let g = d_y[start + column] * gamma_saved[column];
+        let g = d_y_at(start + column) * gamma_saved[column];
         sum_g += g;
         sum_gx += g * (x_saved[start + column] - row_mean) * row_rstd;
     }
@@ -152,7 +167,7 @@ fn backward_input_tiled(
     var sum_g = 0.0;
     var sum_gx = 0.0;
     for (var column = lane; column < dims.width; column += WORKGROUP) {
-        let g = d_y[start + column] * gamma_saved[column];
+        let g = d_y_at(start + column) * gamma_saved[column];
         sum_g += g;
         sum_gx += g * (x_saved[start + column] - row_mean) * row_rstd;
     }
@@ -178,7 +193,7 @@ fn backward_weight_partial(@builtin(global_invocation_id) global: vec3<u32>, @bu
     var sum_beta = 0.0;
     let end = min((chunk + 1u) * PARTIAL_ROWS, dims.rows);
     for (var row_ix = chunk * PARTIAL_ROWS; row_ix < end; row_ix++) {
-        let d = d_y[row_ix * dims.width + column];
+        let d = d_y_at(row_ix * dims.width + column);
         sum_gamma += d * (x_saved[row_ix * dims.width + column] - mean[row_ix]) * rstd[row_ix];
         sum_beta += d;
     }

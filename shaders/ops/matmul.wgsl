@@ -8,16 +8,18 @@
 //           partial [splits, batch, m, n]: with splits > 1 `y` of the first pass is `partial`
 // Memory    tiled: (GROUP_M + GROUP_N)·GROUP_K floats
 // Consts    FORM 0 nt, 1 nn, 2 tn; BIAS, ACTIVATION (0 none, 1 GELU, 2 ReLU), RESIDUAL, KEEP: the epilogue;
-//           TILE_M, TILE_N, GROUP_M, GROUP_N, GROUP_K (see lib/tile); WORKGROUP
+//           TILE_M, TILE_N, GROUP_M, GROUP_N, GROUP_K (see lib/tile); UNIT: numbers of y written at
+//           once, which divides n; y, pre, a4, b4: how they are stored; WORKGROUP
 // Oracle    src/cpu/matmul.rs
 //# include lib/grid
 //# include lib/erf
+//# include lib/half
 //# include lib/product
 //# include lib/tile
 
 // The factors as vectors along their contiguous sides, which must be multiples of 4.
-@group(1) @binding(4) var<storage, read> a4: array<vec4<f32>>;
-@group(1) @binding(5) var<storage, read> b4: array<vec4<f32>>;
+@group(1) @binding(4) var<storage, read> a4: array<a4_word>;
+@group(1) @binding(5) var<storage, read> b4: array<b4_word>;
 
 // Sums start from the bias: it is read once a column. By whole vectors: some compilers leave longer
 // loops rolled, and the accumulator out of registers.
@@ -35,10 +37,11 @@ fn start_from_bias(first_column: u32, column_step: u32) {
 fn finish_tile(start: u32, first_row: u32, row_step: u32, first_column: u32, column_step: u32) {
     for (var i = 0u; i < TILE_M; i++) {
         let row = first_row + (i / 4u) * row_step + i % 4u;
-        for (var j = 0u; j < TILE_N; j++) {
+        for (var j = 0u; j < TILE_N; j += UNIT) {
             let column = first_column + (j / 4u) * column_step + j % 4u;
             if (row < dims.m && column < dims.n) {
-                finish(start + row * dims.n + column, acc[i][j / 4u][j % 4u]);
+                let sums = acc[i][j / 4u];
+                finish((start + row * dims.n + column) / UNIT, vec4<f32>(sums[j % 4u], sums.yzw));
             }
         }
     }
@@ -82,7 +85,7 @@ fn fill_a(piece: Part, first_row: u32, first_k: u32, block: u32) {
     for (var step = 0u; step < 4u; step++) {
         let word = block_word(vec2<u32>(first_row, first_k) + 4u * at, dims.m, dims.k, piece.k_end, step, along_k);
         if (word != OUTSIDE) {
-            values[step] = a4[(piece.a_start + word) / 4u];
+            values[step] = a4_at((piece.a_start + word) / 4u);
         }
     }
     if (along_k) {
@@ -100,7 +103,7 @@ fn fill_b(piece: Part, first_column: u32, first_k: u32, block: u32) {
     for (var step = 0u; step < 4u; step++) {
         let word = block_word(vec2<u32>(first_column, first_k) + 4u * at, dims.n, dims.k, piece.k_end, step, along_k);
         if (word != OUTSIDE) {
-            values[step] = b4[(piece.b_start + word) / 4u];
+            values[step] = b4_at((piece.b_start + word) / 4u);
         }
     }
     if (along_k) {
@@ -118,12 +121,17 @@ fn fill_b(piece: Part, first_column: u32, first_k: u32, block: u32) {
 fn reduce(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let ix = flat_index(global, groups, WORKGROUP);
     let len = dims.batch * dims.m * dims.n;
-    if (ix >= len) {
+    if (UNIT * ix >= len) {
         return;
     }
-    var sum = select(0.0, bias_of(ix % dims.n), BIAS);
-    for (var split = 0u; split < dims.splits; split++) {
-        sum += partial[split * len + ix];
+    var sums: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        let own = UNIT * ix + i;
+        var sum = select(0.0, bias_of(own % dims.n), BIAS);
+        for (var split = 0u; split < dims.splits; split++) {
+            sum += partial[split * len + own];
+        }
+        sums[i] = sum;
     }
-    finish(ix, sum);
+    finish(ix, sums);
 }

@@ -2,13 +2,14 @@
 //
 //   embed: y[b, 0] = cls + pos[0],  y[b, 1+n] = x[b, n] + pos[1+n]        take_first: y[b] = x[b, 0]
 //
-// Grid      flat over the output's elements; embed_backward_patches flat over d_y
-// Shapes    x, d_x [batch, tokens−1, width]; y, d_y [batch, tokens, width]; cls, d_cls [width];
+// Grid      flat over the output's elements; embed_backward_patches flat over units of d_y
+// Shapes    x_patches, d_x [batch, tokens−1, width]; y, d_y [batch, tokens, width]; cls, d_cls [width];
 //           pos, d_pos [tokens, width]; take_first: x, spread [batch, tokens, width], first, d_first [batch, width]
 // Memory    none
-// Consts    WORKGROUP
+// Consts    WORKGROUP; UNIT: numbers of d_x written at once, which divides width; x_patches, d_x: how they are stored
 // Oracle    src/cpu/tokens.rs
 //# include lib/grid
+//# include lib/half
 
 struct Dims {
     batch: u32,
@@ -17,7 +18,7 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-@group(1) @binding(0) var<storage, read> x: array<f32>;
+@group(1) @binding(0) var<storage, read> x_patches: array<x_patches_word>;
 @group(1) @binding(1) var<storage, read> cls: array<f32>;
 @group(1) @binding(2) var<storage, read> pos: array<f32>;
 @group(1) @binding(3) var<storage, read_write> y: array<f32>;
@@ -34,21 +35,26 @@ fn embed(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgrou
     if (inside < dims.width) {
         y[ix] = cls[inside] + pos[inside];
     } else {
-        // x has one token less an image.
-        y[ix] = x[ix - (image + 1u) * dims.width] + pos[inside];
+        // x_patches has one token less an image.
+        y[ix] = x_patches_at(ix - (image + 1u) * dims.width) + pos[inside];
     }
 }
 
 @group(1) @binding(0) var<storage, read> d_y: array<f32>;
-@group(1) @binding(1) var<storage, read_write> d_x: array<f32>;
+@group(1) @binding(1) var<storage, read_write> d_x: array<d_x_word>;
 
 @compute @workgroup_size(WORKGROUP)
 fn embed_backward_patches(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let ix = flat_index(global, groups, WORKGROUP);
+    let ix = UNIT * flat_index(global, groups, WORKGROUP);
     let per_image = dims.tokens * dims.width;
-    if (ix < dims.batch * per_image && ix % per_image >= dims.width) {
-        d_x[ix - (ix / per_image + 1u) * dims.width] = d_y[ix];
+    if (ix >= dims.batch * per_image || ix % per_image < dims.width) {
+        return;
     }
+    var value: vec4<f32>;
+    for (var i = 0u; i < UNIT; i++) {
+        value[i] = d_y[ix + i];
+    }
+    set_d_x((ix - (ix / per_image + 1u) * dims.width) / UNIT, value);
 }
 
 @group(1) @binding(1) var<storage, read_write> d_cls: array<f32>;
@@ -71,6 +77,7 @@ fn embed_backward_sums(@builtin(global_invocation_id) global: vec3<u32>, @builti
     }
 }
 
+@group(1) @binding(0) var<storage, read> x: array<f32>;
 @group(1) @binding(1) var<storage, read_write> first: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

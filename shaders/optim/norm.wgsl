@@ -4,9 +4,11 @@
 //
 // Grid      partial_sums: CHUNK elements an invocation; fold_sums: CHUNK partials an invocation;
 //           finish: one invocation
-// Shapes    gradients, parameters [len]; partial [chunks, 2]; folded [folds, 2]; norm [4]; ring [slots, SLOT_LEN]
+// Shapes    gradients, parameters [len]; partial [chunks, 2]; folded [folds, 2]; norm [4]; ring [slots, SLOT_LEN];
+//           scale: its first word
 // Memory    none
-// Consts    ADAPTIVE, HALTS, CHUNK, SLOT_LEN, WORKGROUP
+// Consts    ADAPTIVE, HALTS, CHUNK, SLOT_LEN, WORKGROUP; SCALED: gradients come from f16, with a loss scale of
+//           LEAST at least; OVERFLOW: flag of a step that is skipped because they are out of its range
 // Oracle    src/cpu/norm.rs
 //# include lib/grid
 //# include lib/finite
@@ -69,6 +71,7 @@ fn fold_sums(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_work
 @group(1) @binding(0) var<storage, read> partial_in: array<f32>;
 @group(1) @binding(1) var<storage, read_write> norm: array<f32>;
 @group(1) @binding(2) var<storage, read_write> ring: array<f32>;
+@group(1) @binding(3) var<storage, read> scale: array<f32>;
 
 @compute @workgroup_size(1)
 fn finish() {
@@ -82,11 +85,22 @@ fn finish() {
     let length = sqrt(squares);
     norm[0] = length;
     norm[1] = select(1.0, min(1.0, scalars.clip_norm / (length + 1e-6)), scalars.clip_norm > 0.0);
-    let ever_odd = max(norm[3], odd);
-    norm[2] = select(odd, ever_odd, HALTS);
-    norm[3] = ever_odd;
+    let slot = scalars.ring_slot * SLOT_LEN;
+    var crash = odd;
+    if (SCALED) {
+        // SAM's second pass goes on from the first, which has said what it met.
+        if (scalars.report == 0u && ring[slot + 7u] != 0.0) {
+            odd = 1.0;
+        }
+        let is_overflow = odd != 0.0 && ring[slot + 5u] == 0.0 && scale[0] > LEAST;
+        odd = select(odd, OVERFLOW, is_overflow);
+        crash = select(odd, 0.0, is_overflow);
+    }
+    let ever_crash = max(norm[3], crash);
+    norm[2] = select(odd, max(odd, ever_crash), HALTS);
+    norm[3] = ever_crash;
     if (scalars.report == 1u) {
-        ring[scalars.ring_slot * SLOT_LEN + 6u] = length;
-        ring[scalars.ring_slot * SLOT_LEN + 7u] = odd;
+        ring[slot + 6u] = length;
+        ring[slot + 7u] = odd;
     }
 }

@@ -7,9 +7,11 @@
 // Shapes    qkv4, d_qkv4 [batch, tokens, 3, heads, VECS]; out4, d_out4 [batch, tokens, heads, VECS], all
 //           vec4; lse, delta [batch, heads, tokens]
 // Memory    none
-// Consts    HEAD_WIDTH, a multiple of 4; SCALE = 1/√HEAD_WIDTH; ROWS, at most `tokens`; WORKGROUP
+// Consts    HEAD_WIDTH, a multiple of 4; SCALE = 1/√HEAD_WIDTH; ROWS, at most `tokens`; WORKGROUP; qkv4, d_out4,
+//           out4, d_qkv4: how they are stored
 // Oracle    src/cpu/attention.rs
 //# include lib/grid
+//# include lib/half
 
 struct Dims {
     batch: u32,
@@ -18,14 +20,14 @@ struct Dims {
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 
-@group(1) @binding(0) var<storage, read> qkv4: array<vec4<f32>>;
-@group(1) @binding(1) var<storage, read_write> out4: array<vec4<f32>>;
+@group(1) @binding(0) var<storage, read> qkv4: array<qkv4_word>;
+@group(1) @binding(1) var<storage, read_write> out4: array<out4_word>;
 @group(1) @binding(2) var<storage, read_write> lse: array<f32>;
 
-@group(1) @binding(1) var<storage, read> d_out4: array<vec4<f32>>;
+@group(1) @binding(1) var<storage, read> d_out4: array<d_out4_word>;
 @group(1) @binding(2) var<storage, read> lse_saved: array<f32>;
 @group(1) @binding(3) var<storage, read> delta_saved: array<f32>;
-@group(1) @binding(4) var<storage, read_write> d_qkv4: array<vec4<f32>>;
+@group(1) @binding(4) var<storage, read_write> d_qkv4: array<d_qkv4_word>;
 
 // Blocks of qkv.
 const QUERY: u32 = 0u;
@@ -98,7 +100,7 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
     for (var row = 0u; row < num_rows(groups); row++) {
         let start = row_start(own.head_ix, own.first + row, QUERY, 3u);
         for (var v = 0u; v < VECS; v++) {
-            set_row(&queries, row, v, qkv4[start + v] * SCALE);
+            set_row(&queries, row, v, qkv4_at(start + v) * SCALE);
         }
     }
     for (var r = 0u; r < ROWS; r++) {
@@ -109,7 +111,7 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
         // Said, not left to the declaration: in Chrome that makes zeros in the first turn of a loop alone.
         var products = array<vec4<f32>, ROWS>();
         for (var v = 0u; v < VECS; v++) {
-            let key = qkv4[key_start + v];
+            let key = qkv4_at(key_start + v);
             for (var r = 0u; r < ROWS; r++) {
                 products[r] += queries[r][v] * key;
             }
@@ -126,7 +128,7 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
         }
         let value_start = row_start(own.head_ix, token_ix, VALUE, 3u);
         for (var v = 0u; v < VECS; v++) {
-            let value = qkv4[value_start + v];
+            let value = qkv4_at(value_start + v);
             for (var r = 0u; r < ROWS; r++) {
                 sums[r][v] = sums[r][v] * factors[r] + weights[r] * value;
             }
@@ -141,7 +143,7 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
     for (var row = 0u; row < num_rows(groups); row++) {
         let start = row_start(own.head_ix, own.first + row, 0u, 1u);
         for (var v = 0u; v < VECS; v++) {
-            out4[start + v] = row_of(&sums, row, v);
+            set_out4(start + v, row_of(&sums, row, v));
         }
     }
 }
@@ -166,8 +168,8 @@ fn plain_backward_query(@builtin(global_invocation_id) global: vec3<u32>, @built
         let start = row_start(own.head_ix, own.first + row, QUERY, 3u);
         let d_start = row_start(own.head_ix, own.first + row, 0u, 1u);
         for (var v = 0u; v < VECS; v++) {
-            set_row(&queries, row, v, qkv4[start + v] * SCALE);
-            set_row(&d_outs, row, v, d_out4[d_start + v]);
+            set_row(&queries, row, v, qkv4_at(start + v) * SCALE);
+            set_row(&d_outs, row, v, d_out4_at(d_start + v));
         }
     }
     for (var r = 0u; r < ROWS; r++) {
@@ -180,8 +182,8 @@ fn plain_backward_query(@builtin(global_invocation_id) global: vec3<u32>, @built
         var scores = array<vec4<f32>, ROWS>();
         var d_weights = array<vec4<f32>, ROWS>();
         for (var v = 0u; v < VECS; v++) {
-            key[v] = qkv4[key_start + v];
-            let value = qkv4[value_start + v];
+            key[v] = qkv4_at(key_start + v);
+            let value = qkv4_at(value_start + v);
             for (var r = 0u; r < ROWS; r++) {
                 scores[r] += queries[r][v] * key[v];
                 d_weights[r] += d_outs[r][v] * value;
@@ -200,7 +202,7 @@ fn plain_backward_query(@builtin(global_invocation_id) global: vec3<u32>, @built
     for (var row = 0u; row < num_rows(groups); row++) {
         let start = row_start(own.head_ix, own.first + row, QUERY, 3u);
         for (var v = 0u; v < VECS; v++) {
-            d_qkv4[start + v] = row_of(&sums, row, v) * SCALE;
+            set_d_qkv4(start + v, row_of(&sums, row, v) * SCALE);
         }
     }
 }
@@ -220,8 +222,8 @@ fn plain_backward_key(@builtin(global_invocation_id) global: vec3<u32>, @builtin
         let key_start = row_start(own.head_ix, own.first + row, KEY, 3u);
         let value_start = row_start(own.head_ix, own.first + row, VALUE, 3u);
         for (var v = 0u; v < VECS; v++) {
-            set_row(&keys, row, v, qkv4[key_start + v] * SCALE);
-            set_row(&values, row, v, qkv4[value_start + v]);
+            set_row(&keys, row, v, qkv4_at(key_start + v) * SCALE);
+            set_row(&values, row, v, qkv4_at(value_start + v));
         }
     }
     for (var token_ix = 0u; token_ix < dims.tokens; token_ix++) {
@@ -233,8 +235,8 @@ fn plain_backward_key(@builtin(global_invocation_id) global: vec3<u32>, @builtin
         var scores = array<vec4<f32>, ROWS>();
         var d_weights = array<vec4<f32>, ROWS>();
         for (var v = 0u; v < VECS; v++) {
-            query[v] = qkv4[query_start + v];
-            d_out[v] = d_out4[d_start + v];
+            query[v] = qkv4_at(query_start + v);
+            d_out[v] = d_out4_at(d_start + v);
             for (var r = 0u; r < ROWS; r++) {
                 scores[r] += keys[r][v] * query[v];
                 d_weights[r] += values[r][v] * d_out[v];
@@ -257,8 +259,8 @@ fn plain_backward_key(@builtin(global_invocation_id) global: vec3<u32>, @builtin
         let key_start = row_start(own.head_ix, own.first + row, KEY, 3u);
         let value_start = row_start(own.head_ix, own.first + row, VALUE, 3u);
         for (var v = 0u; v < VECS; v++) {
-            d_qkv4[key_start + v] = row_of(&d_keys, row, v) * SCALE;
-            d_qkv4[value_start + v] = row_of(&d_values, row, v);
+            set_d_qkv4(key_start + v, row_of(&d_keys, row, v) * SCALE);
+            set_d_qkv4(value_start + v, row_of(&d_values, row, v));
         }
     }
 }

@@ -7,21 +7,21 @@
 //           plain_weight_partial…: ROWS channels by COLUMNS values of a patch an invocation, num_parts times
 // Shapes    x, d_x [batch, height, width, channels_in]; y, d_y [batch, height_out, width_out, channels_out];
 //           w [channels_out, KERNEL, KERNEL, channels_in]; partial [num_parts, channels_out, patch_len];
-//           x4 … by vectors along the channels, …_ragged by floats
+//           x4, y … by vectors along the channels, …_ragged by floats
 // Memory    none
-// Consts    KERNEL, STRIDE, BIAS, RELU, TRANSPOSED as in ops/conv2d; ROWS, COLUMNS: multiples of 4, at
-//           most 32, which is as far as Mesa unrolls; WORKGROUP
+// Consts    KERNEL, STRIDE, BIAS, RELU, TRANSPOSED, UNIT, and how arrays are stored, as in ops/conv2d; ROWS,
+//           COLUMNS: multiples of 4, at most 32, which is as far as Mesa unrolls; WORKGROUP
 // Oracle    src/cpu/conv2d.rs
 //# include lib/grid
+//# include lib/half
 //# include lib/conv
 
-@group(1) @binding(0) var<storage, read> x4: array<vec4<f32>>;
-@group(1) @binding(1) var<storage, read> w4: array<vec4<f32>>;
-@group(1) @binding(0) var<storage, read> x: array<f32>;
-@group(1) @binding(1) var<storage, read> w: array<f32>;
+@group(1) @binding(0) var<storage, read> x4: array<x4_word>;
+@group(1) @binding(1) var<storage, read> w4: array<w4_word>;
+@group(1) @binding(0) var<storage, read> x: array<x_word>;
+@group(1) @binding(1) var<storage, read> w: array<w_word>;
 @group(1) @binding(2) var<storage, read> bias: array<f32>;
-@group(1) @binding(3) var<storage, read_write> y: array<f32>;
-@group(1) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
+@group(1) @binding(3) var<storage, read_write> y: array<y_word>;
 
 const ROWS4: u32 = ROWS / 4u;
 const COLUMNS4: u32 = COLUMNS / 4u;
@@ -82,13 +82,13 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
             var values: array<vec4<f32>, ROWS>;
             for (var p = 0u; p < ROWS; p++) {
                 let inside = starts[p] != OUTSIDE;
-                values[p] = select(vec4<f32>(0.0), x4[select(0u, starts[p] + c, inside) / 4u], inside);
+                values[p] = select(vec4<f32>(0.0), x4_at(select(0u, starts[p] + c, inside) / 4u), inside);
             }
             if (TRANSPOSED) {
                 for (var j = 0u; j < COLUMNS4; j++) {
                     var weights: array<vec4<f32>, 4>;
                     for (var s = 0u; s < 4u; s++) {
-                        weights[s] = w4[weight_ix(uv, c + s, first_channel + 4u * j) / 4u];
+                        weights[s] = w4_at(weight_ix(uv, c + s, first_channel + 4u * j) / 4u);
                     }
                     for (var p = 0u; p < ROWS; p++) {
                         for (var s = 0u; s < 4u; s++) {
@@ -99,7 +99,7 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
             } else {
                 var weights: array<vec4<f32>, COLUMNS>;
                 for (var o = 0u; o < COLUMNS; o++) {
-                    weights[o] = w4[weight_ix(uv, c, first_channel + o) / 4u];
+                    weights[o] = w4_at(weight_ix(uv, c, first_channel + o) / 4u);
                 }
                 for (var p = 0u; p < ROWS; p++) {
                     for (var o = 0u; o < COLUMNS; o++) {
@@ -118,7 +118,7 @@ fn plain_forward(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_
                 for (var s = 0u; s < 4u; s++) {
                     value[s] = epilogue(value[s], channel + s);
                 }
-                y4[((tile.x + p) * num_to() + channel) / 4u] = value;
+                set_y(((tile.x + p) * num_to() + channel) / 4u, value);
             }
         }
     }
@@ -144,12 +144,12 @@ fn plain_forward_ragged(@builtin(global_invocation_id) global: vec3<u32>, @built
             var weights: array<vec4<f32>, COLUMNS4>;
             for (var j = 0u; j < COLUMNS4; j++) {
                 for (var s = 0u; s < 4u; s++) {
-                    weights[j][s] = w[weight_ix(uv, c, min(tile.y + 4u * j + s, num_to() - 1u))];
+                    weights[j][s] = w_at(weight_ix(uv, c, min(tile.y + 4u * j + s, num_to() - 1u)));
                 }
             }
             for (var p = 0u; p < ROWS; p++) {
                 let inside = starts[p] != OUTSIDE;
-                let value = vec4<f32>(select(0.0, x[select(0u, starts[p] + c, inside)], inside));
+                let value = vec4<f32>(select(0.0, x_at(select(0u, starts[p] + c, inside)), inside));
                 for (var j = 0u; j < COLUMNS4; j++) {
                     sums[p][j] = fma(value, weights[j], sums[p][j]);
                 }
@@ -160,20 +160,30 @@ fn plain_forward_ragged(@builtin(global_invocation_id) global: vec3<u32>, @built
         let row = row_of(&sums, p);
         for (var j = 0u; j < COLUMNS4; j++) {
             for (var s = 0u; s < 4u; s++) {
-                let channel = tile.y + 4u * j + s;
-                if (tile.x + p < num_places() && channel < num_to()) {
-                    y[(tile.x + p) * num_to() + channel] = epilogue(row[j][s], channel);
+                if (s % UNIT == 0u) {
+                    write_ragged(tile.x + p, tile.y + 4u * j + s, vec4<f32>(row[j][s], row[j].yzw));
                 }
             }
         }
     }
 }
 
-@group(1) @binding(0) var<storage, read> d_y4: array<vec4<f32>>;
-@group(1) @binding(1) var<storage, read> x_saved4: array<vec4<f32>>;
+// UNIT channels, as far as there are any.
+fn write_ragged(place: u32, channel: u32, sums: vec4<f32>) {
+    if (place < num_places() && channel < num_to()) {
+        var value = sums;
+        for (var i = 0u; i < UNIT; i++) {
+            value[i] = epilogue(value[i], channel + i);
+        }
+        set_y((place * num_to() + channel) / UNIT, value);
+    }
+}
+
+@group(1) @binding(0) var<storage, read> d_y4: array<d_y4_word>;
+@group(1) @binding(1) var<storage, read> x_saved4: array<x_saved4_word>;
 @group(1) @binding(2) var<storage, read_write> partial4: array<vec4<f32>>;
-@group(1) @binding(0) var<storage, read> d_y: array<f32>;
-@group(1) @binding(1) var<storage, read> x_saved: array<f32>;
+@group(1) @binding(0) var<storage, read> d_y: array<d_y_word>;
+@group(1) @binding(1) var<storage, read> x_saved: array<x_saved_word>;
 @group(1) @binding(2) var<storage, read_write> partial: array<f32>;
 
 // First channel and value of a patch, and the stretch of positions that is summed over.
@@ -187,31 +197,6 @@ fn piece(ix: u32) -> Piece {
     let num_tiles = (dims.channels_out + ROWS - 1u) / ROWS;
     let num_blocks = (patch_len() + COLUMNS - 1u) / COLUMNS;
     return Piece(ix % num_tiles * ROWS, ix / num_tiles % num_blocks * COLUMNS, ix / num_tiles / num_blocks);
-}
-
-// Row, column and channel of a value of a patch.
-fn under_kernel(value_ix: u32) -> vec3<u32> {
-    let uv = value_ix / dims.channels_in;
-    return vec3<u32>(uv / KERNEL, uv % KERNEL, value_ix % dims.channels_in);
-}
-
-// Image, row and column of an output position, and the next one: counting costs less than dividing.
-fn spot_of(position: u32) -> vec3<u32> {
-    let row = position / dims.width_out;
-    return vec3<u32>(row / dims.height_out, row % dims.height_out, position % dims.width_out);
-}
-
-fn next_spot(spot: vec3<u32>) -> vec3<u32> {
-    let in_row = vec3<u32>(spot.xy, spot.z + 1u);
-    let in_image = select(in_row, vec3<u32>(spot.x, spot.y + 1u, 0u), in_row.z == dims.width_out);
-    return select(in_image, vec3<u32>(spot.x + 1u, 0u, 0u), in_image.y == dims.height_out);
-}
-
-// Where a value of the patch at an output position lies in x; OUTSIDE in the padding.
-fn x_at(spot: vec3<u32>, under: vec3<u32>) -> u32 {
-    let at = spot.yz * STRIDE + under.xy - dims.padding;
-    let ix = ((spot.x * dims.height + at.x) * dims.width + at.y) * dims.channels_in + under.z;
-    return select(OUTSIDE, ix, at.x < dims.height && at.y < dims.width);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -233,13 +218,13 @@ fn plain_weight_partial(@builtin(global_invocation_id) global: vec3<u32>, @built
     for (var position = own.part * dims.part_len; position < end; position++) {
         var values: array<vec4<f32>, COLUMNS4>;
         for (var j = 0u; j < COLUMNS4; j++) {
-            let ix = x_at(spot, under[j]);
+            let ix = place_in_x(spot, under[j]);
             let inside = ix != OUTSIDE;
-            values[j] = select(vec4<f32>(0.0), x_saved4[select(0u, ix, inside) / 4u], inside);
+            values[j] = select(vec4<f32>(0.0), x_saved4_at(select(0u, ix, inside) / 4u), inside);
         }
         var d: array<vec4<f32>, ROWS4>;
         for (var i = 0u; i < ROWS4; i++) {
-            d[i] = d_y4[(position * dims.channels_out + first_channel) / 4u + i];
+            d[i] = d_y4_at((position * dims.channels_out + first_channel) / 4u + i);
         }
         for (var r = 0u; r < ROWS; r++) {
             for (var j = 0u; j < COLUMNS4; j++) {
@@ -273,12 +258,12 @@ fn plain_weight_partial_ragged(@builtin(global_invocation_id) global: vec3<u32>,
     for (var position = own.part * dims.part_len; position < end; position++) {
         var values: array<f32, COLUMNS>;
         for (var c = 0u; c < COLUMNS; c++) {
-            let ix = x_at(spot, under[c]);
+            let ix = place_in_x(spot, under[c]);
             let inside = ix != OUTSIDE;
-            values[c] = select(0.0, x_saved[select(0u, ix, inside)], inside);
+            values[c] = select(0.0, x_saved_at(select(0u, ix, inside)), inside);
         }
         for (var r = 0u; r < ROWS; r++) {
-            let d = d_y[position * dims.channels_out + min(own.channel + r, dims.channels_out - 1u)];
+            let d = d_y_at(position * dims.channels_out + min(own.channel + r, dims.channels_out - 1u));
             for (var c = 0u; c < COLUMNS; c++) {
                 sums[r][c / 4u][c % 4u] += d * values[c];
             }

@@ -5,22 +5,21 @@
 // compilation: tiles are large, and finished row by row in a loop that stays rolled.
 //
 // Grid      one tile of TILE_M × TILE_N an invocation, flat, batch × splits times along z
-// Shapes    plain: a4, b4, y4, pre4, bias4 and residual4 are by vectors what they are in ops/matmul;
+// Shapes    plain: a4, b4, y, pre, bias4 and residual4 are by vectors what they are in ops/matmul;
 //           plain_ragged: the same by floats
 // Memory    none
-// Consts    FORM, BIAS, ACTIVATION, RESIDUAL, KEEP as in ops/matmul; TILE_M, TILE_N: multiples of 4, at
-//           most 32, which is as far as Mesa unrolls; WORKGROUP
+// Consts    FORM, BIAS, ACTIVATION, RESIDUAL, KEEP, UNIT, y, pre, a4, b4 as in ops/matmul; TILE_M, TILE_N:
+//           multiples of 4, at most 32, which is as far as Mesa unrolls; WORKGROUP
 // Oracle    src/cpu/matmul.rs
 //# include lib/grid
 //# include lib/erf
+//# include lib/half
 //# include lib/product
 
-@group(1) @binding(0) var<storage, read_write> y4: array<vec4<f32>>;
-@group(1) @binding(1) var<storage, read_write> pre4: array<vec4<f32>>;
 @group(1) @binding(2) var<storage, read> bias4: array<vec4<f32>>;
 @group(1) @binding(3) var<storage, read> residual4: array<vec4<f32>>;
-@group(1) @binding(4) var<storage, read> a4: array<vec4<f32>>;
-@group(1) @binding(5) var<storage, read> b4: array<vec4<f32>>;
+@group(1) @binding(4) var<storage, read> a4: array<a4_word>;
+@group(1) @binding(5) var<storage, read> b4: array<b4_word>;
 
 const TILE_M4 = TILE_M / 4u;
 const TILE_N4 = TILE_N / 4u;
@@ -53,7 +52,7 @@ fn row_of_acc(row: u32) -> array<vec4<f32>, TILE_N4> {
 fn finish_vec(ix: u32, sum: vec4<f32>) {
     var value = sum;
     if (KEEP) {
-        pre4[ix] = value;
+        set_pre(ix, value);
     }
     if (ACTIVATION == 1u) {
         value = vec4<f32>(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
@@ -65,7 +64,7 @@ fn finish_vec(ix: u32, sum: vec4<f32>) {
     if (RESIDUAL) {
         value += residual4[ix];
     }
-    y4[ix] = value;
+    set_y(ix, value);
 }
 
 // The last tiles reach back over their neighbours instead of over the edge: what they share is made
@@ -116,10 +115,10 @@ fn plain(
 fn step_nt(piece: Part, at: vec2<u32>, k: u32) {
     var right: array<vec4<f32>, TILE_N>;
     for (var j = 0u; j < TILE_N; j++) {
-        right[j] = b4[(piece.b_start + (at.y + j) * dims.k + k) / 4u];
+        right[j] = b4_at((piece.b_start + (at.y + j) * dims.k + k) / 4u);
     }
     for (var i = 0u; i < TILE_M; i++) {
-        let left = a4[(piece.a_start + (at.x + i) * dims.k + k) / 4u];
+        let left = a4_at((piece.a_start + (at.x + i) * dims.k + k) / 4u);
         for (var j = 0u; j < TILE_N; j++) {
             acc[i][j / 4u][j % 4u] += dot(left, right[j]);
         }
@@ -129,12 +128,12 @@ fn step_nt(piece: Part, at: vec2<u32>, k: u32) {
 fn step_nn(piece: Part, at: vec2<u32>, k: u32) {
     var left: array<vec4<f32>, TILE_M>;
     for (var i = 0u; i < TILE_M; i++) {
-        left[i] = a4[(piece.a_start + (at.x + i) * dims.k + k) / 4u];
+        left[i] = a4_at((piece.a_start + (at.x + i) * dims.k + k) / 4u);
     }
     for (var j = 0u; j < TILE_N4; j++) {
         var right: array<vec4<f32>, 4>;
         for (var step = 0u; step < 4u; step++) {
-            right[step] = b4[(piece.b_start + (k + step) * dims.n + at.y + 4u * j) / 4u];
+            right[step] = b4_at((piece.b_start + (k + step) * dims.n + at.y + 4u * j) / 4u);
         }
         for (var i = 0u; i < TILE_M; i++) {
             for (var step = 0u; step < 4u; step++) {
@@ -148,13 +147,13 @@ fn step_tn(piece: Part, at: vec2<u32>, k: u32) {
     var left: array<array<vec4<f32>, TILE_M4>, 4>;
     for (var step = 0u; step < 4u; step++) {
         for (var i4 = 0u; i4 < TILE_M4; i4++) {
-            left[step][i4] = a4[(piece.a_start + (k + step) * dims.m + at.x + 4u * i4) / 4u];
+            left[step][i4] = a4_at((piece.a_start + (k + step) * dims.m + at.x + 4u * i4) / 4u);
         }
     }
     for (var j = 0u; j < TILE_N4; j++) {
         var right: array<vec4<f32>, 4>;
         for (var step = 0u; step < 4u; step++) {
-            right[step] = b4[(piece.b_start + (k + step) * dims.n + at.y + 4u * j) / 4u];
+            right[step] = b4_at((piece.b_start + (k + step) * dims.n + at.y + 4u * j) / 4u);
         }
         for (var i = 0u; i < TILE_M; i++) {
             for (var step = 0u; step < 4u; step++) {
@@ -168,10 +167,10 @@ fn step_tn(piece: Part, at: vec2<u32>, k: u32) {
 fn last_step_tn(piece: Part, at: vec2<u32>, k: u32) {
     var left: array<vec4<f32>, TILE_M4>;
     for (var i4 = 0u; i4 < TILE_M4; i4++) {
-        left[i4] = a4[(piece.a_start + k * dims.m + at.x + 4u * i4) / 4u];
+        left[i4] = a4_at((piece.a_start + k * dims.m + at.x + 4u * i4) / 4u);
     }
     for (var j = 0u; j < TILE_N4; j++) {
-        let right = b4[(piece.b_start + k * dims.n + at.y + 4u * j) / 4u];
+        let right = b4_at((piece.b_start + k * dims.n + at.y + 4u * j) / 4u);
         for (var i = 0u; i < TILE_M; i++) {
             acc[i][j] = fma(vec4<f32>(left[i / 4u][i % 4u]), right, acc[i][j]);
         }
@@ -223,6 +222,6 @@ fn plain_ragged(
 
 fn finish_ragged(y_start: u32, at: vec2<u32>, sum: f32) {
     if (at.x < dims.m && at.y < dims.n) {
-        finish(y_start + at.x * dims.n + at.y, sum + select(0.0, bias_of(at.y), BIAS));
+        finish(y_start + at.x * dims.n + at.y, vec4<f32>(sum + select(0.0, bias_of(at.y), BIAS)));
     }
 }

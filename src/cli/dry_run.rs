@@ -28,6 +28,7 @@ struct Forecast {
     step_flops: f64,
     /// Multiply-adds of the forward pass of one image.
     forward_macs: f64,
+    precision: String,
     device: String,
     train_images: usize,
     test_images: usize,
@@ -57,6 +58,10 @@ fn forecast(request: &Request) -> Result<Forecast> {
         region_bytes: estimate.region_bytes,
         step_flops: estimate.step_flops,
         forward_macs: graphs.forward_macs()?,
+        precision: match (experiment.train.precision.as_str(), &device) {
+            ("f16", Device::Cpu) => "f16, which the processor keeps in the memory of f32".to_string(),
+            (precision, _) => precision.to_string(),
+        },
         device: device_text,
         train_images,
         test_images,
@@ -74,6 +79,7 @@ impl Forecast {
             ("activations", format!("{:.1} MB, {:.2} MB an image", mb(self.arena_bytes), mb(self.arena_bytes) / self.micro_batch as f64)),
             ("state", format!("{:.1} MB of parameters, gradients, moments and inputs", mb(self.region_bytes))),
             ("arithmetic", format!("{:.2} GFLOP a step; forward {:.3} GMAC an image", self.step_flops / 1e9, self.forward_macs / 1e9)),
+            ("precision", self.precision.clone()),
             ("device", self.device.clone()),
         ];
         rows.iter().map(|(title, row)| format!("{title:<11}  {row}\n")).collect()

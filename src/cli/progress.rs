@@ -57,6 +57,8 @@ pub struct Progress {
     accuracy: RunningMean,
     speed: RunningMean,
     data_wait: RunningMean,
+    /// Steps skipped for gradients beyond the range of f16.
+    skipped_steps: u64,
     /// Time and number of the first step shown.
     origin: Option<(f64, u64)>,
     next_line_secs: f64,
@@ -76,6 +78,7 @@ impl Progress {
             accuracy: RunningMean::default(),
             speed: RunningMean::default(),
             data_wait: RunningMean::default(),
+            skipped_steps: 0,
             origin: None,
             next_line_secs: 0.0,
         }
@@ -100,7 +103,7 @@ impl Progress {
             Event::Started(started) => self.start(started),
             Event::Step(stat) => self.step(stat),
             Event::Eval(eval) => self.voice.say(&eval_line(eval)),
-            Event::Resumed(_) | Event::LrChanged(_) | Event::DeviceLost(_) => self.voice.say(&event.why()),
+            Event::Resumed(_) | Event::LrChanged(_) | Event::DeviceLost(_) | Event::Overflow(_) => self.voice.say(&line_of(event)),
             Event::Unreadable(_) => self.voice.say(&format!("warning: {}", event.why())),
             Event::Ended(_) => self.finish(),
             Event::Probe(_) | Event::Checkpoint(_) | Event::Alarm(_) => {}
@@ -136,6 +139,7 @@ impl Progress {
         let now = now_secs();
         let origin = *self.origin.get_or_insert((now, stat.step));
         self.loss.take(stat.loss);
+        self.skipped_steps += u64::from(stat.skipped);
         self.speed.take(stat.images_per_sec);
         if let Some(data_wait) = stat.data_wait {
             self.data_wait.take(data_wait);
@@ -176,7 +180,8 @@ impl Progress {
         let is_waiting = self.data_wait.value.is_some_and(|share| share >= WORTH_SAYING_FRAC);
         let wait =
             if is_waiting { self.data_wait.text(|share| format!("  waiting for images {:.0} %", 100.0 * share)) } else { String::new() };
-        format!("{speed} images/s  loss {loss}  accuracy {accuracy}  lr {}{wait}", short(stat.lr))
+        let skipped = if self.skipped_steps > 0 { format!("  {} skipped", self.skipped_steps) } else { String::new() };
+        format!("{speed} images/s  loss {loss}  accuracy {accuracy}  lr {}{wait}{skipped}", short(stat.lr))
     }
 }
 
@@ -200,6 +205,14 @@ impl RunningMean {
 
     fn text(&self, format: impl Fn(f64) -> String) -> String {
         self.value.map_or_else(|| "–".to_string(), format)
+    }
+}
+
+/// What happened, and with a step's own event at which step.
+fn line_of(event: &Event) -> String {
+    match event {
+        Event::Overflow(overflow) => format!("step {}: {}", overflow.step, event.why()),
+        _ => event.why(),
     }
 }
 

@@ -62,6 +62,8 @@ impl Account {
             decisive: self.decisive.filter(|_| outcome.verdict != Verdict::Healthy),
             crash: outcome.crash,
             steps: self.standing.num_steps(),
+            skipped_steps: self.standing.skipped_steps,
+            loss_scale: self.standing.step.as_ref().and_then(|stat| stat.loss_scale),
             loss,
             top1,
             top5,
@@ -88,6 +90,11 @@ pub struct Summary {
     decisive: Option<Alarm>,
     crash: Option<Crash>,
     steps: u64,
+    /// Skipped for gradients beyond the range of f16.
+    skipped_steps: u64,
+    /// With mixed precision: of the last step.
+    #[serde(with = "number::option")]
+    loss_scale: Option<f64>,
     #[serde(with = "number::option")]
     loss: Option<f64>,
     #[serde(with = "number::option")]
@@ -123,6 +130,9 @@ impl Summary {
             rows.push(("best", format!("top-1 {} at step {}", percent(best.top1), best.step)));
         }
         rows.push(("steps", format!("{}, {}", self.steps, self.status.name())));
+        if let Some(scale) = self.loss_scale {
+            rows.push(("f16", format!("{} steps skipped, loss scale {}", self.skipped_steps, short(scale))));
+        }
         if let Some(share) = self.data_wait.filter(|share| *share >= WORTH_SAYING_FRAC) {
             rows.push(("images", format!("{} of the time was spent waiting for them", percent(share))));
         }

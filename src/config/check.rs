@@ -18,6 +18,8 @@ const MAX_MAPS: usize = 16;
 /// Largest rate, decay or threshold: what an f32 holds.
 const MAX_RATE: f64 = f32::MAX as f64;
 const MAX_EPOCHS: f64 = 1e6;
+/// Largest loss scale: products of gradients with it stay within an f32.
+const MAX_LOSS_SCALE: f64 = (1u64 << 40) as f64;
 
 impl Experiment {
     /// Every rule that holds for any use of an experiment, `trace` and `bench` included.
@@ -108,11 +110,12 @@ fn check_train(train: &TrainConfig) -> Check {
         let what = format!("seed {} is over {}, the largest number of TOML", train.seed, i64::MAX);
         return Err(Fault::new("train.seed", what, ""));
     }
-    if train.precision == "f16" {
-        let what = "precision \"f16\" is not in this version";
-        return Err(Fault::new("train.precision", what, "use \"f32\""));
+    one_of("train.precision", &train.precision, &["f32", "f16"])?;
+    if !(1.0..=MAX_LOSS_SCALE).contains(&train.loss_scale) {
+        let what = format!("train.loss_scale is {:?}; it must lie between 1 and {MAX_LOSS_SCALE:?}", train.loss_scale);
+        return Err(Fault::new("train.loss_scale", what, "the usual one is 65536"));
     }
-    one_of("train.precision", &train.precision, &["f32"])?;
+    at_least("train.loss_scale_every", train.loss_scale_every, 1, MAX_COUNT)?;
     below_one("train.ema", train.ema)?;
     one_of("train.on_crash", &train.on_crash, &["stop", "continue"])?;
     positive("train.eval_every", train.eval_every, MAX_EPOCHS)

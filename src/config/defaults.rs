@@ -82,6 +82,8 @@ impl Default for TrainConfig {
             micro_batch: 0,
             seed: 0,
             precision: "f32".into(),
+            loss_scale: 65_536.0,
+            loss_scale_every: 2000,
             ema: 0.0,
             on_crash: "stop".into(),
             eval_every: 1.0,

@@ -166,8 +166,14 @@ pub struct TrainConfig {
     pub micro_batch: usize,
     /// Decides every random draw.
     pub seed: u64,
-    /// `f32`.
+    /// `f32`, or `f16` for mixed precision: activations and products in f16; sums, statistics, the residual stream,
+    /// the loss and the weights that are trained in f32.
     pub precision: String,
+    /// With f16: what gradients are multiplied by at first, so that the small ones survive. It halves whenever they
+    /// overflow (the step is skipped then), and doubles after `loss_scale_every` good steps in a row.
+    pub loss_scale: f64,
+    /// With f16: good steps in a row after which the loss scale doubles.
+    pub loss_scale_every: usize,
     /// Decay of the averaged weights; 0: off.
     pub ema: f64,
     /// `stop` or `continue`.

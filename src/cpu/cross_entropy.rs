@@ -24,8 +24,9 @@ pub fn forward<T: Real>(op: &Forward, io: &mut Io<'_, T>) {
 
 /// (softmax(z)·Σy − y)·loss_scale/B.
 pub fn backward<T: Real>(op: &Backward, io: &mut Io<'_, T>) {
-    let Io { ins: [logits, targets, ..], outs: [d_logits, ..], scalars } = io;
-    let factor = T::of(f64::from(scalars.loss_scale) / op.batch as f64);
+    let Io { ins: [logits, targets, scale, ..], outs: [d_logits, ..], scalars } = io;
+    let scale = if op.scaled { scale[0] } else { T::ONE };
+    let factor = T::of(f64::from(scalars.loss_scale) / op.batch as f64) * scale;
     let rows = logits.chunks_exact(op.classes).zip(targets.chunks_exact(op.classes));
     vectorised(
         #[inline(always)]

@@ -2,12 +2,18 @@
 
 use std::future::ready;
 
+use rayon::prelude::*;
+
+use super::rows::vectorised;
 use crate::error::{Error, Result};
 use crate::graph::machine::{Culprit, Later, Machine, PlanId, Timing};
 use crate::graph::op::MAX_PORTS;
 use crate::graph::plan::{Buffer, Layout, Loc, Plan, Step};
 use crate::graph::{Io, Place, Real, Region, Scalars};
 use crate::platform::{now_secs, parallel};
+
+/// Elements of one task of rounding.
+const CHUNK: usize = 16_384;
 
 /// A processor with its regions and arenas.
 pub struct CpuMachine<T: Real> {
@@ -86,6 +92,8 @@ impl<T: Real> CpuMachine<T> {
             io.outs[port] = unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr(), words.len()) };
         }
         step.run(&mut io);
+        // What a GPU would store in f16.
+        io.outs.iter_mut().zip(&step.outputs).filter(|(_, loc)| loc.half).for_each(|(out, _)| round_to_half(out));
     }
 
     fn copy(&self, place: Place, len: usize) -> Result<Vec<f32>> {
@@ -98,6 +106,16 @@ impl<T: Real> CpuMachine<T> {
             .get(place.offset..place.offset + len)
             .ok_or_else(|| Error::Internal(format!("{place:?}+{len} lies outside a region of {} words", region.len())))
     }
+}
+
+/// Rounds an output to numbers of 16 bits.
+fn round_to_half<T: Real>(out: &mut [T]) {
+    out.par_chunks_mut(CHUNK).for_each(|chunk| {
+        vectorised(
+            #[inline(always)]
+            || chunk.iter_mut().for_each(|value| *value = value.rounded_to_half()),
+        );
+    });
 }
 
 /// Outputs must not overlap each other, nor an input that is not the same in-place port.

@@ -1,6 +1,6 @@
 //! Mixup and cutmix of images: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use super::rows::vectorised;
 use crate::augment::mix::{Blend, ROW_LEN};

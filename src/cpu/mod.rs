@@ -30,6 +30,8 @@ pub mod ema;
 pub mod group_norms;
 /// Layer normalisation.
 pub mod layernorm;
+/// The loss scale of mixed precision.
+pub mod loss_scale;
 /// The executor.
 pub mod machine;
 /// Matrix products.

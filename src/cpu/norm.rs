@@ -5,14 +5,14 @@ use crate::platform::parallel::*;
 use super::rows::{vectorised, with_scratch};
 use crate::graph::place::SLOT_LEN;
 use crate::graph::{Io, Real};
-use crate::optim::norm::Norm;
+use crate::optim::norm::{LEAST, Norm, OVERFLOW};
 
 /// Elements of one task.
 const CHUNK: usize = 65_536;
 
 /// norm, clip factor, flags; and the step's slot of the ring.
 pub fn global<T: Real>(op: &Norm, io: &mut Io<'_, T>) {
-    let Io { ins: [gradients, parameters, ..], outs: [norm, ring, ..], scalars } = io;
+    let Io { ins: [gradients, parameters, _, _, scale, ..], outs: [norm, ring, ..], scalars } = io;
     let num_chunks = op.len.div_ceil(CHUNK);
     let (squares, finite) = with_scratch(2 * num_chunks, |partial: &mut [T]| {
         partial.par_chunks_mut(2).zip(gradients.par_chunks(CHUNK)).enumerate().for_each(|(ix, (partial, g))| {
@@ -27,11 +27,21 @@ pub fn global<T: Real>(op: &Norm, io: &mut Io<'_, T>) {
     let clip = limit / (length + T::of(1e-6));
     norm[0] = length;
     norm[1] = if limit > T::ZERO && clip < T::ONE { clip } else { T::ONE };
-    let flag = if finite { T::ZERO } else { T::ONE };
-    norm[3] = if finite { norm[3] } else { T::ONE };
-    norm[2] = if op.halts { norm[3] } else { flag };
+    let slot = &mut ring[scalars.ring_slot as usize * SLOT_LEN..][..SLOT_LEN];
+    let mut flag = if finite { T::ZERO } else { T::ONE };
+    let mut crash = flag;
+    if op.scaled {
+        // SAM's second pass goes on from the first, which has said what it met.
+        if scalars.report == 0 && slot[7] != T::ZERO {
+            flag = T::ONE;
+        }
+        let is_overflow = flag != T::ZERO && slot[5] == T::ZERO && scale[0] > T::of(f64::from(LEAST));
+        flag = if is_overflow { T::of(f64::from(OVERFLOW)) } else { flag };
+        crash = if is_overflow { T::ZERO } else { flag };
+    }
+    norm[3] = norm[3].max(crash);
+    norm[2] = if op.halts { norm[3].max(flag) } else { flag };
     if scalars.report == 1 {
-        let slot = &mut ring[scalars.ring_slot as usize * SLOT_LEN..][..SLOT_LEN];
         slot[6] = norm[0];
         slot[7] = flag;
     }

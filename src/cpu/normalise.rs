@@ -1,6 +1,6 @@
 //! Bytes to floats: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use crate::augment::normalise::{BYTES_PER_WORD, Normalise};
 use crate::graph::{Io, Real};

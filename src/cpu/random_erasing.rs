@@ -1,6 +1,6 @@
 //! Noise over a box of each image: definition.
 
-use rayon::prelude::*;
+use crate::platform::parallel::*;
 
 use crate::augment::random_erasing::{Fill, HOLE_LEN, NUMBERS_PER_INDEX};
 use crate::graph::{Io, Real};

@@ -32,6 +32,8 @@ pub struct Gpu {
     pub limits: wgpu::Limits,
     /// Whether passes can be timed on the device.
     pub has_timestamps: bool,
+    /// Whether shaders may read numbers as `f16`.
+    pub has_f16: bool,
     /// Whether shaders keep their bounds checks.
     pub is_checked: bool,
     pub(super) pipelines: Arc<Mutex<Pipelines>>,
@@ -108,7 +110,7 @@ impl Gpu {
     pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self> {
         let info = infos_of(std::slice::from_ref(adapter)).await.remove(0);
         let limits = adapter.limits();
-        let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        let features = adapter.features() & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("vitrine"),
             required_features: features,
@@ -123,6 +125,7 @@ impl Gpu {
         watch(&device, &failure);
         Ok(Self {
             is_checked: std::env::var(CHECKED_VARIABLE).is_ok_and(|value| value == "1"),
+            has_f16: features.contains(wgpu::Features::SHADER_F16),
             has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             pipelines: Arc::default(),
             choices: Arc::default(),
@@ -148,7 +151,7 @@ impl Gpu {
     /// What launches may assume, with everything tuned so far; `tier` overrides the adapter's.
     pub fn target(&self, tier: Option<Tier>) -> Target {
         let choices = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Target { tier: tier.unwrap_or_else(|| self.tier()), choices }
+        Target { choices, has_f16: self.has_f16, ..Target::untuned(tier.unwrap_or_else(|| self.tier())) }
     }
 
     /// Lets machines made from now on use these tuned candidates.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::graph::launch::{Target, Tier};
 use crate::graph::machine::{Culprit, Later, Machine, PlanId, Timing};
 use crate::graph::plan::{Buffer, Layout, Plan};
-use crate::graph::{Place, Region, Scalars};
+use crate::graph::{Place, Real as _, Region, Scalars, half};
 use crate::platform;
 
 /// Runs the host may be ahead of the device.
@@ -88,7 +88,8 @@ impl GpuMachine {
     /// Fills the arenas with NaN, so that a kernel that reads what nothing wrote shows it.
     pub fn poison_arenas(&self) {
         for arena in &self.memory.arenas {
-            let words = vec![f32::NAN; (arena.size() / 4) as usize];
+            // NaN as a number of 32 bits, and as two of 16.
+            let words = vec![u32::MAX; (arena.size() / 4) as usize];
             self.gpu.queue.write_buffer(arena, 0, bytemuck::cast_slice(&words));
         }
     }
@@ -257,7 +258,8 @@ impl Machine for GpuMachine {
                 self.submit(prepared, launches.clone());
                 for (port, loc) in step.outputs.iter().enumerate() {
                     let words = self.readbacks.read(&self.gpu, self.memory.buffer(loc.buffer)?, loc.offset, loc.len).await?;
-                    if !words.iter().all(|word| crate::graph::Real::is_finite_bits(*word)) {
+                    let is_finite = |word: &f32| if loc.half { half::are_finite(word.to_bits()) } else { word.is_finite_bits() };
+                    if !words.iter().all(is_finite) {
                         let op = format!("{} {}", step.label, step.op.name());
                         return Ok(Some(Culprit { op, what: format!("output {port}") }));
                     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
-use crate::graph::launch::Const;
+use crate::graph::launch::{Const, Store};
 
 macro_rules! embed {
     ($($name:literal),* $(,)?) => {
@@ -22,6 +22,7 @@ embed![
     "lib/erf",
     "lib/finite",
     "lib/grid",
+    "lib/half",
     "lib/heads",
     "lib/product",
     "lib/reduce",
@@ -45,6 +46,7 @@ embed![
     "optim/adamw",
     "optim/ema",
     "optim/group_norms",
+    "optim/loss_scale",
     "optim/norm",
     "optim/sam",
     "optim/sgd",
@@ -59,6 +61,10 @@ const INCLUDE: &str = "//# include ";
 /// The whole text of `shader`, specialised with `consts`.
 pub fn stitch(shader: &str, consts: &[(&'static str, Const)]) -> Result<String> {
     let mut text = String::new();
+    let is_native = |value: &Const| matches!(value, Const::Floats(Store::Native) | Const::Vectors(Store::Native));
+    if consts.iter().any(|(_, value)| is_native(value)) {
+        text.push_str("enable f16;\n");
+    }
     for (name, value) in consts {
         text.push_str(&declaration(shader, name, *value)?);
     }
@@ -72,10 +78,42 @@ fn declaration(shader: &str, name: &str, value: Const) -> Result<String> {
     Ok(match value {
         Const::U32(value) => format!("const {name}: u32 = {value}u;\n"),
         Const::Bool(value) => format!("const {name}: bool = {value};\n"),
+        Const::Floats(store) => {
+            let (word, value) = match store {
+                Store::F32 => ("f32", format!("{name}[ix]")),
+                Store::Packed => ("u32", format!("half_of({name}[ix / 2u], ix)")),
+                Store::Native => ("f16", format!("f32({name}[ix])")),
+            };
+            reader(name, word, "f32", &value)
+        }
+        Const::Vectors(store) => {
+            let (word, value) = match store {
+                Store::F32 => ("vec4<f32>", format!("{name}[ix]")),
+                Store::Packed => ("vec2<u32>", format!("four_halves({name}[ix])")),
+                Store::Native => ("vec4<f16>", format!("vec4<f32>({name}[ix])")),
+            };
+            reader(name, word, "vec4<f32>", &value)
+        }
+        Const::Units(Store::F32, 1) => writer(name, "f32", "value.x"),
+        Const::Units(Store::F32, 4) => writer(name, "vec4<f32>", "value"),
+        Const::Units(Store::Packed | Store::Native, 4) => writer(name, "vec2<u32>", "half_words(value)"),
+        Const::Units(store, unit) => {
+            return Err(Error::Internal(format!("shaders/{shader}.wgsl: {name} cannot be written as {store:?} by {unit}")));
+        }
         // WGSL has no literal for the others.
         Const::F32(value) if value.is_finite() => format!("const {name}: f32 = {value:?};\n"),
         Const::F32(value) => return Err(Error::Internal(format!("shaders/{shader}.wgsl: constant {name} is {value}"))),
     })
+}
+
+/// The element of an array that is read, and what it gives.
+fn reader(name: &str, word: &str, gives: &str, value: &str) -> String {
+    format!("alias {name}_word = {word};\nfn {name}_at(ix: u32) -> {gives} {{\n    return {value};\n}}\n")
+}
+
+/// The element of an array that is written, and how.
+fn writer(name: &str, word: &str, made: &str) -> String {
+    format!("alias {name}_word = {word};\nfn set_{name}(ix: u32, value: vec4<f32>) {{\n    {name}[ix] = {made};\n}}\n")
 }
 
 /// Appends `file` after the files it includes, each once.

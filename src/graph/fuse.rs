@@ -28,7 +28,7 @@ pub fn fuse(graph: &Graph) -> Graph {
     while let Some(merger) = (0..graph.nodes.len()).find_map(|later| find_merger(&graph, later)) {
         merge(&mut graph, merger);
     }
-    relink(&mut graph);
+    graph.relink();
     graph
 }
 
@@ -155,13 +155,4 @@ fn drop_unused(graph: &mut Graph) {
     }
     let mut kept = keep.into_iter();
     graph.nodes.retain(|_| kept.next().expect("one flag a node"));
-}
-
-/// Points every value at the node that now makes it.
-fn relink(graph: &mut Graph) {
-    for (node_ix, node) in graph.nodes.iter().enumerate() {
-        for (port, output) in node.outputs.iter().enumerate() {
-            graph.values[output.0].source = Source::Node { node: node_ix, port };
-        }
-    }
 }

@@ -32,7 +32,12 @@ pub struct ValueInfo {
     pub shape: Shape,
     /// Origin.
     pub source: Source,
+    /// Whether it is stored in f16.
+    pub half: bool,
 }
+
+/// Makes the op that copies so many numbers.
+pub type Copier = fn(usize) -> Arc<dyn Op>;
 
 /// One op applied to values.
 #[derive(Clone, Debug)]
@@ -56,6 +61,9 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Values that must end up in persistent memory.
     pub stores: Vec<(Value, Place)>,
+    /// With it what may be in f16 is (see [`super::precision`]), weights of products by a copy; without it
+    /// all is f32.
+    pub narrow: Option<Copier>,
     scope: Vec<String>,
 }
 
@@ -65,9 +73,14 @@ impl Graph {
         Self::default()
     }
 
+    /// An empty graph, mixed precision with a copier.
+    pub fn with_copier(narrow: Option<Copier>) -> Self {
+        Self { narrow, ..Self::default() }
+    }
+
     /// A value that lies in persistent memory.
     pub fn leaf(&mut self, place: Place, shape: impl Into<Shape>) -> Value {
-        self.values.push(ValueInfo { shape: shape.into(), source: Source::Leaf(place) });
+        self.values.push(ValueInfo { shape: shape.into(), source: Source::Leaf(place), half: false });
         Value(self.values.len() - 1)
     }
 
@@ -91,7 +104,7 @@ impl Graph {
             .into_iter()
             .enumerate()
             .map(|(port, shape)| {
-                self.values.push(ValueInfo { shape, source: Source::Node { node, port } });
+                self.values.push(ValueInfo { shape, source: Source::Node { node, port }, half: false });
                 Value(self.values.len() - 1)
             })
             .collect::<Vec<_>>();
@@ -141,6 +154,15 @@ impl Graph {
         let Some((op, inputs)) = node.op.recompute(&node, port) else { return Ok(value) };
         let label = format!("{} (again)", node.label);
         self.scoped(&label, |graph| Ok(graph.push_shared(op, &inputs)?[0]))
+    }
+
+    /// Points every value at the node that now makes it, after nodes have moved.
+    pub(super) fn relink(&mut self) {
+        for (node_ix, node) in self.nodes.iter().enumerate() {
+            for (port, output) in node.outputs.iter().enumerate() {
+                self.values[output.0].source = Source::Node { node: node_ix, port };
+            }
+        }
     }
 
     fn in_scope(&self, error: Error) -> Error {

@@ -9,6 +9,52 @@ pub enum Const {
     F32(f32),
     /// `const NAME: bool = …;`
     Bool(bool),
+    /// An array that is read number by number: its element `NAME_word`, and `NAME_at(ix) -> f32`.
+    Floats(Store),
+    /// An array that is read by fours: its element `NAME_word`, and `NAME_at(ix) -> vec4<f32>`, numbers 4·ix ….
+    Vectors(Store),
+    /// An array that is written in units of 1 or 4 numbers: its element `NAME_word`, and `set_NAME(ix, vec4<f32>)`,
+    /// numbers unit·ix …; numbers in f16 are written by fours, since two share a word.
+    Units(Store, usize),
+}
+
+/// How the numbers of an array lie in memory, as kernels see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// One number a word.
+    #[default]
+    F32,
+    /// Two in f16 a word, read as words (core WGSL).
+    Packed,
+    /// Two in f16 a word, read as `f16` (the feature `shader-f16`).
+    Native,
+}
+
+/// Ports of an op, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Input ports.
+    pub ins: u16,
+    /// Output ports.
+    pub outs: u16,
+}
+
+impl Ports {
+    /// These input and output ports.
+    pub fn new(ins: &[usize], outs: &[usize]) -> Self {
+        let bits = |ports: &[usize]| ports.iter().fold(0, |bits, port| bits | 1 << port);
+        Self { ins: bits(ins), outs: bits(outs) }
+    }
+
+    /// Whether input `port` is one of them.
+    pub fn has_in(self, port: usize) -> bool {
+        self.ins >> port & 1 == 1
+    }
+
+    /// Whether output `port` is one of them.
+    pub fn has_out(self, port: usize) -> bool {
+        self.outs >> port & 1 == 1
+    }
 }
 
 /// One of the op's own buffers.
@@ -87,12 +133,39 @@ pub struct Target {
     pub tier: Tier,
     /// Tuned choices: `choice key → candidate`.
     pub choices: std::collections::BTreeMap<String, usize>,
+    /// Whether kernels may read numbers as `f16`.
+    pub has_f16: bool,
+    /// Ports of the op to launch whose arrays are in f16; the planner sets them for each.
+    pub halves: Ports,
 }
 
 impl Target {
     /// A target with nothing tuned.
     pub fn untuned(tier: Tier) -> Self {
-        Self { tier, choices: Default::default() }
+        Self { tier, choices: Default::default(), has_f16: false, halves: Ports::default() }
+    }
+
+    /// How the array of input `port` lies in memory.
+    pub fn input(&self, port: usize) -> Store {
+        self.store(self.halves.has_in(port))
+    }
+
+    /// How the array of output `port` lies in memory.
+    pub fn output(&self, port: usize) -> Store {
+        self.store(self.halves.has_out(port))
+    }
+
+    /// Numbers that an invocation writes at once: 4 where an output is in f16.
+    pub fn unit(&self) -> usize {
+        if self.halves.outs == 0 { 1 } else { 4 }
+    }
+
+    fn store(&self, is_half: bool) -> Store {
+        match (is_half, self.has_f16) {
+            (false, _) => Store::F32,
+            (true, false) => Store::Packed,
+            (true, true) => Store::Native,
+        }
     }
 
     /// The tuned candidate for `key`, or `otherwise`.

@@ -8,6 +8,8 @@ pub mod fuse;
 /// The graph: values and the nodes that make them.
 #[allow(clippy::module_inception, reason = "the file is named after the type it holds")]
 pub mod graph;
+/// Numbers of 16 bits.
+pub mod half;
 /// What an op asks of the GPU, as data.
 pub mod launch;
 /// What runs a plan.
@@ -20,6 +22,8 @@ pub mod op;
 pub mod place;
 /// The plan: what is launched on which bytes.
 pub mod plan;
+/// Which values are stored in f16.
+pub mod precision;
 /// Element types and the numbers that change from step to step.
 pub mod real;
 /// Shapes.

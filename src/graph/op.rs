@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::graph::{Graph, Node, Value};
-use super::launch::{Launch, Target};
+use super::launch::{Launch, Ports, Target};
 use super::real::Scalars;
 use super::shape::Shape;
 use crate::error::{Error, Result};
@@ -63,6 +63,11 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// are in [`super::launch::Tier::Tiled`]; none: nothing to tune.
     fn candidates(&self) -> Option<(String, usize)> {
         None
+    }
+
+    /// Ports whose arrays may lie in f16, where their last side is a multiple of 4.
+    fn halves(&self) -> Ports {
+        Ports::default()
     }
 
     /// (output, input) ports that are one piece of memory.

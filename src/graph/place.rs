@@ -4,7 +4,7 @@
 /// parameters.
 pub const SLOT_LEN: usize = 64;
 /// First word of the gradient norms in a slot.
-pub const GROUPS_START: usize = 8;
+pub const GROUPS_START: usize = 9;
 /// Steps the ring holds before the oldest is overwritten.
 pub const SLOTS: usize = 64;
 
@@ -47,6 +47,8 @@ pub enum Region {
     Totals,
     /// Gradient norm, clip factor, non-finite flag of the current step.
     Norm,
+    /// The loss scale of mixed precision: scale, good steps in a row, skipped steps in all.
+    LossScale,
     /// Which gradients belong to which group of parameters.
     Groups,
     /// Layer-wise token similarity, [layers, B].
@@ -59,7 +61,7 @@ pub enum Region {
 
 impl Region {
     /// Every region, in order.
-    pub const ALL: [Region; 22] = [
+    pub const ALL: [Region; 23] = [
         Region::Params,
         Region::Grads,
         Region::MicroGrads,
@@ -78,6 +80,7 @@ impl Region {
         Region::Ring,
         Region::Totals,
         Region::Norm,
+        Region::LossScale,
         Region::Groups,
         Region::Similarity,
         Region::MapsEven,

@@ -8,11 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fuse::fuse;
-use super::graph::{Graph, Source, Value};
-use super::launch::{Dispatch, Slot, Target};
+use super::graph::{Graph, Node, Source, Value};
+use super::launch::{Dispatch, Ports, Slot, Target};
 use super::memory::{Packer, Span};
 use super::op::{Cost, Op};
 use super::place::{Place, Region};
+use super::precision;
 use super::shape::Shape;
 use crate::error::{Error, Result};
 
@@ -34,6 +35,8 @@ pub struct Loc {
     pub offset: usize,
     /// Words.
     pub len: usize,
+    /// Whether it holds numbers in f16: two a word on a GPU; on the processor one a word, rounded.
+    pub half: bool,
 }
 
 /// One op on its bytes.
@@ -89,7 +92,9 @@ pub struct Plan {
 impl Plan {
     /// Fuses `graph` and lays it out.
     pub fn new(name: &str, graph: &Graph, layout: &Layout) -> Result<Self> {
-        Planner::new(fuse(graph), layout)?.run(name)
+        let mut fused = fuse(graph);
+        precision::assign(&mut fused);
+        Planner::new(fused, layout)?.run(name)
     }
 
     /// Sum of the ops' floors.
@@ -129,9 +134,10 @@ impl fmt::Display for Plan {
 impl fmt::Display for Loc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.buffer {
-            Buffer::Arena(arena) => write!(f, "a{arena}[{}+{}]", self.offset, self.len),
-            Buffer::Region(region) => write!(f, "{region:?}[{}+{}]", self.offset, self.len),
+            Buffer::Arena(arena) => write!(f, "a{arena}[{}+{}]", self.offset, self.len)?,
+            Buffer::Region(region) => write!(f, "{region:?}[{}+{}]", self.offset, self.len)?,
         }
+        if self.half { write!(f, "h") } else { Ok(()) }
     }
 }
 
@@ -142,6 +148,8 @@ struct Planner<'a> {
     locs: BTreeMap<Value, Loc>,
     spans: BTreeMap<Value, Span>,
     last_use: BTreeMap<Value, usize>,
+    /// What the launches are for; its halves change from op to op.
+    target: Option<Target>,
 }
 
 impl<'a> Planner<'a> {
@@ -172,7 +180,7 @@ impl<'a> Planner<'a> {
             }
         }
         let packer = Packer::new(layout.align, layout.max_buffer_len);
-        Ok(Self { graph, layout, packer, locs, spans: BTreeMap::new(), last_use })
+        Ok(Self { graph, layout, packer, locs, spans: BTreeMap::new(), last_use, target: layout.target.clone() })
     }
 
     fn run(mut self, name: &str) -> Result<Plan> {
@@ -185,7 +193,12 @@ impl<'a> Planner<'a> {
 
     fn place_node(&mut self, node_ix: usize) -> Result<Step> {
         let node = self.graph.nodes[node_ix].clone();
-        let launch = self.layout.target.as_ref().map(|target| node.op.launch(target)).unwrap_or_default();
+        let halves = self.halves(&node);
+        let launch = self.target.as_mut().map(|target| {
+            target.halves = halves;
+            node.op.launch(target)
+        });
+        let launch = launch.unwrap_or_default();
         let conflicts = conflicts(&launch.dispatches);
         for (output, input) in node.op.in_place() {
             let loc = self.locs[&node.inputs[*input]];
@@ -204,8 +217,9 @@ impl<'a> Planner<'a> {
             if self.locs.contains_key(value) {
                 continue;
             }
-            let len = self.graph.shape(*value).len();
+            let (len, half) = (self.words_of(*value), self.graph.values[value.0].half);
             let (span, loc) = self.allocate(Slot::Out(port), len, &placed, &conflicts);
+            let loc = Loc { half, ..loc };
             self.spans.insert(*value, span);
             self.locs.insert(*value, loc);
             placed.push((Slot::Out(port), loc));
@@ -238,6 +252,20 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// The ports of a node whose values are in f16.
+    fn halves(&self, node: &Node) -> Ports {
+        let ports = |values: &[Value]| -> Vec<usize> {
+            values.iter().enumerate().filter(|(_, value)| self.graph.values[value.0].half).map(|(port, _)| port).collect()
+        };
+        Ports::new(&ports(&node.inputs), &ports(&node.outputs))
+    }
+
+    /// Words that a value takes: the processor keeps numbers in f16 one a word.
+    fn words_of(&self, value: Value) -> usize {
+        let len = self.graph.shape(value).len();
+        if self.graph.values[value.0].half && self.target.is_some() { len.div_ceil(2) } else { len }
+    }
+
     fn allocate(&mut self, slot: Slot, len: usize, placed: &[(Slot, Loc)], conflicts: &[(Slot, Slot)]) -> (Span, Loc) {
         let forbidden: Vec<usize> = placed
             .iter()
@@ -248,7 +276,7 @@ impl<'a> Planner<'a> {
             })
             .collect();
         let span = self.packer.allocate(len, &forbidden);
-        (span, Loc { buffer: Buffer::Arena(span.arena), offset: span.offset, len })
+        (span, Loc { buffer: Buffer::Arena(span.arena), offset: span.offset, len, half: false })
     }
 
     /// No buffer read and written in one dispatch, and no binding over the limit.
@@ -278,7 +306,7 @@ impl<'a> Planner<'a> {
 }
 
 fn region_loc(place: Place, shape: &Shape) -> Loc {
-    Loc { buffer: Buffer::Region(place.region), offset: place.offset, len: shape.len() }
+    Loc { buffer: Buffer::Region(place.region), offset: place.offset, len: shape.len(), half: false }
 }
 
 /// (read, written) pairs of slots that meet in one dispatch.

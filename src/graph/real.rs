@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use super::half;
 use crate::platform::mul_add;
 
 /// A float the definitions are written in.
@@ -53,6 +54,8 @@ pub trait Real:
     fn from_word(word: u32) -> Self;
     /// The bytes of [`Real::from_word`].
     fn word(self) -> u32;
+    /// The nearest number of 16 bits (see [`half`]).
+    fn rounded_to_half(self) -> Self;
     /// `dst[m, n] = alpha·lhs[m, k]·rhs[k, n] + beta·dst`.
     ///
     /// # Safety
@@ -159,6 +162,10 @@ impl Real for f32 {
     fn word(self) -> u32 {
         self.to_bits()
     }
+    #[inline(always)]
+    fn rounded_to_half(self) -> Self {
+        half::rounded_f32(self)
+    }
     gemm_of!(f32);
 }
 
@@ -210,6 +217,10 @@ impl Real for f64 {
     #[inline(always)]
     fn word(self) -> u32 {
         self.to_bits() as u32
+    }
+    #[inline(always)]
+    fn rounded_to_half(self) -> Self {
+        half::rounded_f64(self)
     }
     gemm_of!(f64);
 }
@@ -310,7 +321,7 @@ pub struct Scalars {
     pub bn_momentum: f32,
     /// Largest gradient norm; 0: no clipping.
     pub clip_norm: f32,
-    /// Factor on the loss gradient: 1 / micro-batches.
+    /// Factor on the loss gradient: 1 / micro-batches. (The loss scale of f16 lies in a region of its own.)
     pub loss_scale: f32,
     /// SAM's ρ.
     pub sam_rho: f32,

@@ -1,8 +1,8 @@
 //! Loss and accuracy of a batch, into the ring of recent steps or the totals of an evaluation.
 //!
 //! One slot: Σ loss, images, top-1 hits, top-5 hits, predictions of the most frequent class, loss not
-//! finite, gradient norm, gradients not finite (these two are [`crate::optim::norm`]'s), gradient norm of each
-//! group of parameters ([`crate::optim::group_norms`]'s).
+//! finite, gradient norm, gradients not finite (these two are [`crate::optim::norm`]'s), loss scale
+//! ([`crate::optim::loss_scale`]'s), gradient norm of each group of parameters ([`crate::optim::group_norms`]'s).
 //!
 //! Shapes      row_loss [B], logits and targets [B, K], ring [SLOTS, SLOT_LEN] or totals [SLOT_LEN]
 //! Derivative  none

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::defined_by;
 use crate::error::Result;
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::batchnorm;
 
@@ -82,8 +82,12 @@ impl Op for Activation {
 
     defined_by!(crate::cpu::activation::forward);
 
-    fn launch(&self, _target: &Target) -> Launch {
-        launch("forward", vec![Binding::read("x", Slot::In(0)), Binding::write("y", Slot::Out(0))], self.len, self.kind)
+    fn launch(&self, target: &Target) -> Launch {
+        launch("forward", target, vec![Binding::read("x", Slot::In(0)), Binding::write("y", Slot::Out(0))], self.len, self.kind)
+    }
+
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[0])
     }
 
     fn recompute(&self, node: &Node, _port: usize) -> Option<(Arc<dyn Op>, Vec<Value>)> {
@@ -111,13 +115,17 @@ impl Op for Backward {
 
     defined_by!(crate::cpu::activation::backward);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0, 1], &[0, 1])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let mut bindings =
             vec![Binding::read("d_y", Slot::In(0)), Binding::read("saved", Slot::In(1)), Binding::write("d_x", Slot::Out(0))];
         if self.again {
             bindings.push(Binding::write("y_again", Slot::Out(1)));
         }
-        launch(if self.again { "backward_again" } else { "backward" }, bindings, self.len, self.kind)
+        launch(if self.again { "backward_again" } else { "backward" }, target, bindings, self.len, self.kind)
     }
 
     fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -136,14 +144,25 @@ impl Op for Backward {
     }
 }
 
-fn launch(entry: &'static str, bindings: Vec<Binding>, len: usize, kind: Kind) -> Launch {
+fn launch(entry: &'static str, target: &Target, bindings: Vec<Binding>, len: usize, kind: Kind) -> Launch {
+    let unit = target.unit();
     let dispatch = Dispatch {
         shader: "ops/activation",
         entry,
-        consts: vec![("GELU", Const::Bool(kind == Kind::Gelu)), ("WORKGROUP", Const::U32(WORKGROUP as u32))],
+        consts: vec![
+            ("GELU", Const::Bool(kind == Kind::Gelu)),
+            ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+            ("UNIT", Const::U32(unit as u32)),
+            ("x", Const::Floats(target.input(0))),
+            ("y", Const::Units(target.output(0), unit)),
+            ("d_y", Const::Floats(target.input(0))),
+            ("saved", Const::Floats(target.input(1))),
+            ("d_x", Const::Units(target.output(0), unit)),
+            ("y_again", Const::Units(target.output(1), unit)),
+        ],
         dims: vec![("len", len as u32)],
         bindings,
-        groups: flat_groups(len, WORKGROUP),
+        groups: flat_groups(len / unit, WORKGROUP),
     };
     Launch { dispatches: vec![dispatch], scratch: vec![] }
 }

@@ -15,7 +15,7 @@
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Store, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 
 /// Widest head: a row of one lies in the registers of one invocation.
@@ -168,11 +168,15 @@ impl Op for Forward {
         let slots = |qkv, out| vec![B::read(qkv, Slot::In(0)), B::write(out, Slot::Out(0)), B::write("lse", Slot::Out(1))];
         let forward = if self.extent.has_plain_rows(target) {
             // Queries and sums.
-            rows_dispatch("plain_forward", &self.extent, 2, slots("qkv4", "out4"))
+            rows_dispatch("plain_forward", &self.extent, 2, slots("qkv4", "out4"), self.stores(target))
         } else {
-            dispatch("forward", target, &self.extent, slots("qkv", "out"))
+            dispatch("forward", target, &self.extent, slots("qkv", "out"), self.stores(target))
         };
         Launch { dispatches: vec![forward], scratch: vec![] }
+    }
+
+    fn halves(&self) -> Ports {
+        if self.extent.head_width.is_multiple_of(4) { Ports::new(&[0], &[0]) } else { Ports::default() }
     }
 }
 
@@ -208,17 +212,45 @@ impl Op for Backward {
             let bindings = slots("qkv4", "d_out4", "d_qkv4");
             // Queries, their d_out and d_Q; keys, values, d_K and d_V.
             [("plain_backward_query", 3), ("plain_backward_key", 4)]
-                .map(|(entry, held)| rows_dispatch(entry, &self.extent, held, bindings.clone()))
+                .map(|(entry, held)| rows_dispatch(entry, &self.extent, held, bindings.clone(), self.stores(target)))
         } else {
-            ["backward_query", "backward_key"].map(|entry| dispatch(entry, target, &self.extent, slots("qkv", "d_out", "d_qkv")))
+            let bindings = slots("qkv", "d_out", "d_qkv");
+            ["backward_query", "backward_key"].map(|entry| dispatch(entry, target, &self.extent, bindings.clone(), self.stores(target)))
         };
-        let dispatches = vec![dispatch("delta_rows", target, &self.extent, delta), query, key];
+        let dispatches = vec![dispatch("delta_rows", target, &self.extent, delta, self.stores(target)), query, key];
         Launch { dispatches, scratch: vec![self.extent.head_rows()] }
+    }
+
+    fn halves(&self) -> Ports {
+        if self.extent.head_width.is_multiple_of(4) { Ports::new(&[0, 1, 2], &[0]) } else { Ports::default() }
     }
 }
 
+impl Forward {
+    fn stores(&self, target: &Target) -> Stores {
+        Stores { qkv: target.input(0), out: target.output(0), ..Stores::default() }
+    }
+}
+
+impl Backward {
+    fn stores(&self, target: &Target) -> Stores {
+        let [d_out, qkv, out_saved] = [0, 1, 2].map(|port| target.input(port));
+        Stores { qkv, d_out, out_saved, d_qkv: target.output(0), ..Stores::default() }
+    }
+}
+
+/// How the arrays of heads are stored.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stores {
+    qkv: Store,
+    d_out: Store,
+    out_saved: Store,
+    out: Store,
+    d_qkv: Store,
+}
+
 /// Several rows of one head an invocation (T0), of which it holds `held` arrays.
-fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Vec<Binding>) -> Dispatch {
+fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Vec<Binding>, stores: Stores) -> Dispatch {
     let most_rows = (HELD_VECS / (held * extent.head_width / 4)).clamp(1, MAX_ROWS);
     // Blocks of equal size: the last one makes again what it shares with the one before.
     let num_blocks = extent.tokens.div_ceil(most_rows);
@@ -231,6 +263,10 @@ fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Ve
             ("SCALE", Const::F32(extent.scale() as f32)),
             ("ROWS", Const::U32(rows as u32)),
             ("WORKGROUP", Const::U32(ROWS_WORKGROUP as u32)),
+            ("qkv4", Const::Vectors(stores.qkv)),
+            ("d_out4", Const::Vectors(stores.d_out)),
+            ("out4", Const::Units(stores.out, 4)),
+            ("d_qkv4", Const::Units(stores.d_qkv, 4)),
         ],
         dims: extent.dims(),
         bindings,
@@ -239,7 +275,7 @@ fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Ve
 }
 
 /// One row of one head an invocation; T1 keeps a workgroup within one head, so that it shares tiles.
-fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec<Binding>) -> Dispatch {
+fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec<Binding>, stores: Stores) -> Dispatch {
     let (workgroup, groups) = match target.tier {
         Tier::Plain => (FLAT_WORKGROUP, flat_groups(extent.head_rows(), FLAT_WORKGROUP)),
         Tier::Tiled => {
@@ -260,6 +296,12 @@ fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec
             ("TILED", Const::Bool(target.tier == Tier::Tiled)),
             ("TILE_ROWS", Const::U32((SHARED_BYTES / tile_row_bytes).min(MAX_TILE_ROWS) as u32)),
             ("WORKGROUP", Const::U32(workgroup as u32)),
+            ("UNIT", Const::U32(target.unit() as u32)),
+            ("qkv", Const::Floats(stores.qkv)),
+            ("d_out", Const::Floats(stores.d_out)),
+            ("out_saved", Const::Floats(stores.out_saved)),
+            ("out", Const::Units(stores.out, target.unit())),
+            ("d_qkv", Const::Units(stores.d_qkv, target.unit())),
         ],
         dims: extent.dims(),
         bindings,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::activation::{Activation, Kind};
 
@@ -131,9 +131,13 @@ impl Op for Forward {
 
     defined_by!(crate::cpu::batchnorm::forward);
 
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[0])
+    }
+
     fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
-        let call = Call { rows: self.rows, width: self.width, relu: self.relu };
+        let call = Call { rows: self.rows, width: self.width, relu: self.relu, target, x: 0 };
         let partial = vec![B::read("x", Slot::In(0)), B::write("partial", Slot::Scratch(0))];
         let last = vec![
             B::read("partial_in", Slot::Scratch(0)),
@@ -152,8 +156,8 @@ impl Op for Forward {
         ];
         let dispatches = vec![
             call.dispatch("forward_partial", partial, call.num_chunks() * self.width),
-            call.last(["forward_final", "forward_final_tiled"], target, last),
-            call.dispatch("forward", apply, self.rows * self.width),
+            call.last(["forward_final", "forward_final_tiled"], last),
+            call.dispatch("forward", apply, self.rows * self.width / target.unit()),
         ];
         Launch { dispatches, scratch: vec![call.num_chunks() * 2 * self.width] }
     }
@@ -185,7 +189,11 @@ impl Op for Evaluate {
 
     defined_by!(crate::cpu::batchnorm::evaluate);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[0])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
         let bindings = vec![
             B::read("x", Slot::In(0)),
@@ -195,8 +203,8 @@ impl Op for Evaluate {
             B::read("beta", Slot::In(2)),
             B::write("y", Slot::Out(0)),
         ];
-        let call = Call { rows: self.rows, width: self.width, relu: self.relu };
-        Launch { dispatches: vec![call.dispatch("evaluate", bindings, self.rows * self.width)], scratch: vec![] }
+        let call = Call { rows: self.rows, width: self.width, relu: self.relu, target, x: 0 };
+        Launch { dispatches: vec![call.dispatch("evaluate", bindings, self.rows * self.width / target.unit())], scratch: vec![] }
     }
 
     fn absorb(&self, consumer: &dyn Op, _port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -221,9 +229,14 @@ impl Op for Backward {
 
     defined_by!(crate::cpu::batchnorm::backward);
 
+    fn halves(&self) -> Ports {
+        // With a ReLU port 1 is its output, which is not read.
+        if self.relu { Ports::new(&[0, 1, 2], &[0]) } else { Ports::new(&[0, 1], &[0]) }
+    }
+
     fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
-        let call = Call { rows: self.rows, width: self.width, relu: self.relu };
+        let call = Call { rows: self.rows, width: self.width, relu: self.relu, target, x: self.first_saved() };
         let saved = |ix: usize| Slot::In(self.first_saved() + ix);
         let mut bindings = vec![
             B::read("x", saved(0)),
@@ -241,11 +254,11 @@ impl Op for Backward {
             B::write("d_beta", Slot::Out(2)),
             B::write("sums", Slot::Scratch(1)),
         ];
-        let last = call.last(["backward_final", "backward_final_tiled"], target, last);
+        let last = call.last(["backward_final", "backward_final_tiled"], last);
         bindings.truncate(6);
         bindings.push(B::read("sums_in", Slot::Scratch(1)));
         bindings.push(B::write("d_x", Slot::Out(0)));
-        let input = call.dispatch("backward_input", bindings, self.rows * self.width);
+        let input = call.dispatch("backward_input", bindings, self.rows * self.width / target.unit());
         Launch { dispatches: vec![partial, last, input], scratch: vec![call.num_chunks() * 2 * self.width, 2 * self.width] }
     }
 }
@@ -265,13 +278,16 @@ fn is_relu(op: &dyn Op) -> bool {
 }
 
 /// What the launches of one layer share.
-struct Call {
+struct Call<'a> {
     rows: usize,
     width: usize,
     relu: bool,
+    target: &'a Target,
+    /// Input port of x.
+    x: usize,
 }
 
-impl Call {
+impl Call<'_> {
     fn chunk_rows(&self) -> usize {
         self.rows.div_ceil(MAX_CHUNKS).max(CHUNK_ROWS)
     }
@@ -281,8 +297,8 @@ impl Call {
     }
 
     /// The sum over the chunks: one column an invocation (T0) or a workgroup (T1).
-    fn last(&self, entries: [&'static str; 2], target: &Target, bindings: Vec<Binding>) -> Dispatch {
-        match target.tier {
+    fn last(&self, entries: [&'static str; 2], bindings: Vec<Binding>) -> Dispatch {
+        match self.target.tier {
             Tier::Plain => self.dispatch(entries[0], bindings, self.width),
             Tier::Tiled => self.dispatch(entries[1], bindings, self.width * WORKGROUP),
         }
@@ -292,7 +308,16 @@ impl Call {
         Dispatch {
             shader: "ops/batchnorm",
             entry,
-            consts: vec![("EPS", Const::F32(EPS as f32)), ("RELU", Const::Bool(self.relu)), ("WORKGROUP", Const::U32(WORKGROUP as u32))],
+            consts: vec![
+                ("EPS", Const::F32(EPS as f32)),
+                ("RELU", Const::Bool(self.relu)),
+                ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+                ("UNIT", Const::U32(self.target.unit() as u32)),
+                ("x", Const::Floats(self.target.input(self.x))),
+                ("y", Const::Units(self.target.output(0), self.target.unit())),
+                ("d_y", Const::Floats(self.target.input(0))),
+                ("d_x", Const::Units(self.target.output(0), self.target.unit())),
+            ],
             dims: vec![
                 ("rows", self.rows as u32),
                 ("width", self.width as u32),

@@ -11,7 +11,7 @@
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 
 /// Rows one invocation sums into a partial.
@@ -67,10 +67,14 @@ impl Op for AddBias {
 
     defined_by!(crate::cpu::bias::add);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[0])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let bindings = vec![Binding::read("x", Slot::In(0)), Binding::read("bias", Slot::In(1)), Binding::write("y", Slot::Out(0))];
-        let groups = flat_groups(self.rows * self.width, WORKGROUP);
-        Launch { dispatches: vec![dispatch("add", bindings, groups, self.rows, self.width)], scratch: vec![] }
+        let groups = flat_groups(self.rows * self.width / target.unit(), WORKGROUP);
+        Launch { dispatches: vec![dispatch("add", target, bindings, groups, [self.rows, self.width])], scratch: vec![] }
     }
 }
 
@@ -90,23 +94,33 @@ impl Op for ColumnSum {
 
     defined_by!(crate::cpu::bias::column_sum);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let num_partials = self.rows.div_ceil(PARTIAL_ROWS);
         let partial = vec![Binding::read("x", Slot::In(0)), Binding::write("partial", Slot::Scratch(0))];
         let last = vec![Binding::read("partial_in", Slot::Scratch(0)), Binding::write("sum", Slot::Out(0))];
         let dispatches = vec![
-            dispatch("column_sum_partial", partial, flat_groups(num_partials * self.width, WORKGROUP), self.rows, self.width),
-            dispatch("column_sum_final", last, flat_groups(self.width, WORKGROUP), self.rows, self.width),
+            dispatch("column_sum_partial", target, partial, flat_groups(num_partials * self.width, WORKGROUP), [self.rows, self.width]),
+            dispatch("column_sum_final", target, last, flat_groups(self.width, WORKGROUP), [self.rows, self.width]),
         ];
         Launch { dispatches, scratch: vec![num_partials * self.width] }
     }
 }
 
-fn dispatch(entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3], rows: usize, width: usize) -> Dispatch {
+fn dispatch(entry: &'static str, target: &Target, bindings: Vec<Binding>, groups: [u32; 3], [rows, width]: [usize; 2]) -> Dispatch {
     Dispatch {
         shader: "ops/bias",
         entry,
-        consts: vec![("PARTIAL_ROWS", Const::U32(PARTIAL_ROWS as u32)), ("WORKGROUP", Const::U32(WORKGROUP as u32))],
+        consts: vec![
+            ("PARTIAL_ROWS", Const::U32(PARTIAL_ROWS as u32)),
+            ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+            ("UNIT", Const::U32(target.unit() as u32)),
+            ("x", Const::Floats(target.input(0))),
+            ("y", Const::Units(target.output(0), target.unit())),
+        ],
         dims: vec![("rows", rows as u32), ("width", width as u32)],
         bindings,
         groups,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::defined_by;
 use crate::error::{Error, Result};
 use crate::graph::graph::Source;
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::activation::{Activation, Kind};
 use crate::ops::bias::AddBias;
@@ -197,9 +197,13 @@ impl Op for Forward {
 
     defined_by!(crate::cpu::conv2d::forward);
 
+    fn halves(&self) -> Ports {
+        Ports::new(&[0, 1], &[0])
+    }
+
     fn launch(&self, target: &Target) -> Launch {
-        let call = Call { bias: self.bias, relu: self.relu, ..Call::new(&self.geometry) };
-        call.product(target, self.geometry.positions(), self.geometry.channels_out)
+        let call = Call { bias: self.bias, relu: self.relu, ..Call::new(&self.geometry, target) };
+        call.product(self.geometry.positions(), self.geometry.channels_out)
     }
 
     fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -230,10 +234,14 @@ impl Op for BackwardInput {
 
     defined_by!(crate::cpu::conv2d::backward_input);
 
+    fn halves(&self) -> Ports {
+        Ports::new(&[0, 1], &[0])
+    }
+
     fn launch(&self, target: &Target) -> Launch {
         let g = &self.geometry;
-        let call = Call { transposed: true, ..Call::new(g) };
-        call.product(target, g.batch * g.height * g.width, g.channels_in)
+        let call = Call { transposed: true, ..Call::new(g, target) };
+        call.product(g.batch * g.height * g.width, g.channels_in)
     }
 }
 
@@ -252,13 +260,17 @@ impl Op for BackwardWeight {
 
     defined_by!(crate::cpu::conv2d::backward_weight);
 
+    fn halves(&self) -> Ports {
+        Ports::new(&[0, 1], &[])
+    }
+
     fn launch(&self, target: &Target) -> Launch {
         let g = &self.geometry;
         let weight_len = g.weight_shape().len();
         let most_parts = (PARTIAL_LEN / weight_len).clamp(1, MAX_PARTS);
         let part_len = g.positions().div_ceil(most_parts).max(PART_LEN);
         let num_parts = g.positions().div_ceil(part_len);
-        let call = Call { part_len, num_parts, ..Call::new(g) };
+        let call = Call { part_len, num_parts, ..Call::new(g, target) };
         let last = vec![Binding::read("partial_in", Slot::Scratch(0)), Binding::write("d_w", Slot::Out(0))];
         let by_vectors = target.tier == Tier::Plain && g.has_vectors();
         let names = if by_vectors { ["d_y4", "x_saved4", "partial4"] } else { ["d_y", "x_saved", "partial"] };
@@ -282,8 +294,9 @@ fn tiled_groups(places: usize, channels: usize, times: usize) -> [u32; 3] {
 }
 
 /// What the launches of one convolution share.
-struct Call {
+struct Call<'a> {
     geometry: Geometry,
+    target: &'a Target,
     transposed: bool,
     bias: bool,
     relu: bool,
@@ -291,15 +304,15 @@ struct Call {
     num_parts: usize,
 }
 
-impl Call {
-    fn new(geometry: &Geometry) -> Self {
-        Self { geometry: *geometry, transposed: false, bias: false, relu: false, part_len: 0, num_parts: 0 }
+impl<'a> Call<'a> {
+    fn new(geometry: &Geometry, target: &'a Target) -> Self {
+        Self { geometry: *geometry, target, transposed: false, bias: false, relu: false, part_len: 0, num_parts: 0 }
     }
 
     /// y from x, or d_x from d_y: so many positions by so many channels.
-    fn product(&self, target: &Target, positions: usize, channels: usize) -> Launch {
-        let by_vectors = target.tier == Tier::Plain && self.geometry.has_vectors();
-        let names = if by_vectors { ["x4", "w4", "y4"] } else { ["x", "w", "y"] };
+    fn product(&self, positions: usize, channels: usize) -> Launch {
+        let by_vectors = self.target.tier == Tier::Plain && self.geometry.has_vectors();
+        let names = if by_vectors { ["x4", "w4", "y"] } else { ["x", "w", "y"] };
         let bindings = vec![
             Binding::read(names[0], Slot::In(0)),
             Binding::read(names[1], Slot::In(1)),
@@ -307,7 +320,7 @@ impl Call {
             Binding::read("bias", Slot::In(if self.bias { 2 } else { 1 })),
             Binding::write(names[2], Slot::Out(0)),
         ];
-        let dispatch = match target.tier {
+        let dispatch = match self.target.tier {
             Tier::Plain => {
                 let entry = if by_vectors { "plain_forward" } else { "plain_forward_ragged" };
                 self.plain(entry, bindings, [positions, channels], 1)
@@ -324,10 +337,14 @@ impl Call {
         let tile = [rows, columns].map(|side| PLAIN_TILE.min(side.next_multiple_of(4)));
         let num_tiles = sides[0].div_ceil(tile[0]) * sides[1].div_ceil(tile[1]) * times;
         let consts = [("ROWS", tile[0]), ("COLUMNS", tile[1]), ("WORKGROUP", PLAIN_WORKGROUP)];
+        let consts = consts.map(|(name, value)| (name, Const::U32(value as u32)));
+        let by_fours = ["x4", "w4", "d_y4", "x_saved4"].into_iter().zip([0, 1, 0, 1]);
+        let by_fours = by_fours.map(|(name, port)| (name, Const::Vectors(self.target.input(port))));
+        let unit = if entry == "plain_forward" { 4 } else { self.target.unit() };
         Dispatch {
             shader: "plain/conv2d",
             entry,
-            consts: self.consts().into_iter().chain(consts.map(|(name, value)| (name, Const::U32(value as u32)))).collect(),
+            consts: self.consts(unit).into_iter().chain(by_fours).chain(consts).collect(),
             dims: self.dims(),
             bindings,
             groups: flat_groups(num_tiles, PLAIN_WORKGROUP),
@@ -336,17 +353,24 @@ impl Call {
 
     fn dispatch(&self, entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3]) -> Dispatch {
         let workgroup = ("WORKGROUP", Const::U32(WORKGROUP as u32));
-        let consts = self.consts().into_iter().chain([workgroup]).collect();
+        let consts = self.consts(self.target.unit()).into_iter().chain([workgroup]).collect();
         Dispatch { shader: "ops/conv2d", entry, consts, dims: self.dims(), bindings, groups }
     }
 
-    fn consts(&self) -> [(&'static str, Const); 5] {
-        [
+    fn consts(&self, unit: usize) -> Vec<(&'static str, Const)> {
+        let [first, second] = [0, 1].map(|port| Const::Floats(self.target.input(port)));
+        vec![
             ("KERNEL", Const::U32(self.geometry.kernel as u32)),
             ("STRIDE", Const::U32(self.geometry.stride as u32)),
             ("TRANSPOSED", Const::Bool(self.transposed)),
             ("BIAS", Const::Bool(self.bias)),
             ("RELU", Const::Bool(self.relu)),
+            ("UNIT", Const::U32(unit as u32)),
+            ("x", first),
+            ("w", second),
+            ("d_y", first),
+            ("x_saved", second),
+            ("y", Const::Units(self.target.output(0), unit)),
         ]
     }
 

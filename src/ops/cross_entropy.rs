@@ -2,8 +2,8 @@
 //!
 //!   row_loss = −Σ_k y_k·log_softmax(z)_k,  loss = mean over the rows
 //!
-//! Shapes      z, y [B, K] → row_loss [B]
-//! Derivative  d_z = (softmax(z)·Σ_k y_k − y)·loss_scale/B; the seed 1 is built in
+//! Shapes      z, y [B, K] → row_loss [B]; with mixed precision the state of the loss scale as a third input
+//! Derivative  d_z = (softmax(z)·Σ_k y_k − y)·loss_scale/B (·s with mixed precision); the seed 1 is built in
 //! Cost        about 10·B·K flop
 //! Numerics    the row's maximum is taken off before exp
 //! Errors      different shapes
@@ -16,28 +16,33 @@ use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 
 const WORKGROUP: usize = 64;
 
-/// Loss of each row.
-pub fn cross_entropy(graph: &mut Graph, logits: Value, targets: Value) -> Result<Value> {
+/// Loss of each row; gradients of it are multiplied by the first word of `scale`.
+pub fn cross_entropy(graph: &mut Graph, logits: Value, targets: Value, scale: Option<Value>) -> Result<Value> {
     let (batch, classes) = graph.rows_and_width(logits);
-    graph.push_one(Forward { batch, classes }, &[logits, targets])
+    let inputs: Vec<Value> = [logits, targets].into_iter().chain(scale).collect();
+    graph.push_one(Forward { batch, classes, scaled: scale.is_some() }, &inputs)
 }
 
-/// z, y → row_loss.
+/// z, y (, scale, for the derivative) → row_loss.
 #[derive(Clone, Debug)]
 pub struct Forward {
     /// B.
     pub batch: usize,
     /// K.
     pub classes: usize,
+    /// Whether a loss scale multiplies the gradient.
+    pub scaled: bool,
 }
 
-/// z, y → d_z.
+/// z, y (, scale) → d_z.
 #[derive(Clone, Debug)]
 pub struct Backward {
     /// B.
     pub batch: usize,
     /// K.
     pub classes: usize,
+    /// Whether a loss scale multiplies the gradient.
+    pub scaled: bool,
 }
 
 impl Op for Forward {
@@ -53,7 +58,7 @@ impl Op for Forward {
     }
 
     fn adjoint(&self, graph: &mut Graph, node: &Node, _d_outputs: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
-        let backward = Backward { batch: self.batch, classes: self.classes };
+        let backward = Backward { batch: self.batch, classes: self.classes, scaled: self.scaled };
         Ok(vec![Some(graph.push_one(backward, &node.inputs)?), None])
     }
 
@@ -65,7 +70,7 @@ impl Op for Forward {
     defined_by!(crate::cpu::cross_entropy::forward);
 
     fn launch(&self, _target: &Target) -> Launch {
-        launch("forward", Binding::write("row_loss", Slot::Out(0)), self.batch, self.classes)
+        launch("forward", vec![Binding::write("row_loss", Slot::Out(0))], false, [self.batch, self.classes])
     }
 }
 
@@ -86,17 +91,20 @@ impl Op for Backward {
     defined_by!(crate::cpu::cross_entropy::backward);
 
     fn launch(&self, _target: &Target) -> Launch {
-        launch("backward", Binding::write("d_logits", Slot::Out(0)), self.batch, self.classes)
+        // Without a scale the binding must still be filled; the shader does not read it.
+        let scale = Slot::In(if self.scaled { 2 } else { 0 });
+        let bindings = vec![Binding::write("d_logits", Slot::Out(0)), Binding::read("scale", scale)];
+        launch("backward", bindings, self.scaled, [self.batch, self.classes])
     }
 }
 
-fn launch(entry: &'static str, output: Binding, batch: usize, classes: usize) -> Launch {
+fn launch(entry: &'static str, others: Vec<Binding>, scaled: bool, [batch, classes]: [usize; 2]) -> Launch {
     let dispatch = Dispatch {
         shader: "ops/cross_entropy",
         entry,
-        consts: vec![("WORKGROUP", Const::U32(WORKGROUP as u32))],
+        consts: vec![("SCALED", Const::Bool(scaled)), ("WORKGROUP", Const::U32(WORKGROUP as u32))],
         dims: vec![("batch", batch as u32), ("classes", classes as u32)],
-        bindings: vec![Binding::read("logits", Slot::In(0)), Binding::read("targets", Slot::In(1)), output],
+        bindings: [vec![Binding::read("logits", Slot::In(0)), Binding::read("targets", Slot::In(1))], others].concat(),
         groups: flat_groups(batch, WORKGROUP),
     };
     Launch { dispatches: vec![dispatch], scratch: vec![] }

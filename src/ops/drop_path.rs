@@ -11,7 +11,7 @@
 
 use crate::defined_by;
 use crate::error::Result;
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Scalars, Shape, Value};
 use crate::rng::{Stream, device_words, unit};
 
@@ -70,7 +70,12 @@ impl Op for DropPath {
 
     defined_by!(crate::cpu::drop_path::apply);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        // Units of 4 lie within a sample: its last side is a multiple of 4 where it is in f16.
+        Ports::new(&[0], &[0])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let dispatch = Dispatch {
             shader: "ops/drop_path",
             entry: "apply",
@@ -78,6 +83,9 @@ impl Op for DropPath {
                 ("DROP_FRAC", Const::F32(self.drop_frac as f32)),
                 ("STREAM", Const::U32(Stream::DropPath as u32)),
                 ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+                ("UNIT", Const::U32(target.unit() as u32)),
+                ("x", Const::Floats(target.input(0))),
+                ("y", Const::Units(target.output(0), target.unit())),
             ],
             dims: vec![
                 ("len", (self.batch * self.sample_len) as u32),
@@ -85,7 +93,7 @@ impl Op for DropPath {
                 ("branch_ix", self.branch_ix),
             ],
             bindings: vec![Binding::read("x", Slot::In(0)), Binding::write("y", Slot::Out(0))],
-            groups: flat_groups(self.batch * self.sample_len, WORKGROUP),
+            groups: flat_groups(self.batch * self.sample_len / target.unit(), WORKGROUP),
         };
         Launch { dispatches: vec![dispatch], scratch: vec![] }
     }

@@ -9,9 +9,11 @@
 //! Errors      different shapes
 //! Source      none. Differs: none.
 
+use std::sync::Arc;
+
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 
 const WORKGROUP: usize = 64;
@@ -24,6 +26,11 @@ pub fn add(graph: &mut Graph, a: Value, b: Value) -> Result<Value> {
 /// factor·a.
 pub fn scale(graph: &mut Graph, a: Value, factor: f64) -> Result<Value> {
     graph.push_one(Scale { len: graph.shape(a).len(), factor }, &[a])
+}
+
+/// The op that copies `len` numbers: with it a weight comes to lie in f16.
+pub fn copier(len: usize) -> Arc<dyn Op> {
+    Arc::new(Scale { len, factor: 1.0 })
 }
 
 /// a, b → a + b.
@@ -64,9 +71,13 @@ impl Op for Add {
 
     defined_by!(crate::cpu::elementwise::add);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0, 1], &[])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let bindings = vec![Binding::read("a", Slot::In(0)), Binding::read("b", Slot::In(1)), Binding::write("y", Slot::Out(0))];
-        launch("add", bindings, self.len, 1.0)
+        launch("add", target, bindings, self.len, 1.0)
     }
 }
 
@@ -90,20 +101,32 @@ impl Op for Scale {
 
     defined_by!(crate::cpu::elementwise::scale);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[0])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let bindings = vec![Binding::read("a", Slot::In(0)), Binding::write("scaled", Slot::Out(0))];
-        launch("scale", bindings, self.len, self.factor as f32)
+        launch("scale", target, bindings, self.len, self.factor as f32)
     }
 }
 
-fn launch(entry: &'static str, bindings: Vec<Binding>, len: usize, factor: f32) -> Launch {
+fn launch(entry: &'static str, target: &Target, bindings: Vec<Binding>, len: usize, factor: f32) -> Launch {
+    let unit = target.unit();
     let dispatch = Dispatch {
         shader: "ops/elementwise",
         entry,
-        consts: vec![("FACTOR", Const::F32(factor)), ("WORKGROUP", Const::U32(WORKGROUP as u32))],
+        consts: vec![
+            ("FACTOR", Const::F32(factor)),
+            ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+            ("UNIT", Const::U32(unit as u32)),
+            ("a", Const::Floats(target.input(0))),
+            ("b", Const::Floats(target.input(1))),
+            ("scaled", Const::Units(target.output(0), unit)),
+        ],
         dims: vec![("len", len as u32)],
         bindings,
-        groups: flat_groups(len, WORKGROUP),
+        groups: flat_groups(len / unit, WORKGROUP),
     };
     Launch { dispatches: vec![dispatch], scratch: vec![] }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::elementwise::Add;
 
@@ -105,6 +105,10 @@ impl Op for Forward {
         per_row(["forward", "forward_tiled"], target, self.rows, bindings, (self.rows, self.width, eps, false))
     }
 
+    fn halves(&self) -> Ports {
+        Ports::new(&[], &[0])
+    }
+
     fn recompute(&self, node: &Node, port: usize) -> Option<(Arc<dyn Op>, Vec<Value>)> {
         let again = Again { rows: self.rows, width: self.width };
         let inputs = vec![node.inputs[0], node.outputs[1], node.outputs[2], node.inputs[1], node.inputs[2]];
@@ -128,7 +132,11 @@ impl Op for Again {
 
     defined_by!(crate::cpu::layernorm::again);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[], &[0])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
         let bindings = vec![
             B::read("x", Slot::In(0)),
@@ -138,8 +146,8 @@ impl Op for Again {
             B::read("beta_in", Slot::In(4)),
             B::write("y_again", Slot::Out(0)),
         ];
-        let groups = flat_groups(self.rows * self.width, WORKGROUP);
-        Launch { dispatches: vec![dispatch("again", bindings, groups, (self.rows, self.width, 0.0, false))], scratch: vec![] }
+        let groups = flat_groups(self.rows * self.width / target.unit(), WORKGROUP);
+        Launch { dispatches: vec![dispatch("again", target, bindings, groups, (self.rows, self.width, 0.0, false))], scratch: vec![] }
     }
 }
 
@@ -177,11 +185,21 @@ impl Op for Backward {
         let num_partials = self.rows.div_ceil(PARTIAL_ROWS);
         bindings.truncate(4);
         bindings.push(B::write("partial", Slot::Scratch(0)));
-        launch.dispatches.push(dispatch("backward_weight_partial", bindings, flat_groups(num_partials * self.width, WORKGROUP), dims));
+        launch.dispatches.push(dispatch(
+            "backward_weight_partial",
+            target,
+            bindings,
+            flat_groups(num_partials * self.width, WORKGROUP),
+            dims,
+        ));
         let bindings = vec![B::read("partial_in", Slot::Scratch(0)), B::write("d_gamma", Slot::Out(1)), B::write("d_beta", Slot::Out(2))];
-        launch.dispatches.push(dispatch("backward_weight_final", bindings, flat_groups(self.width, WORKGROUP), dims));
+        launch.dispatches.push(dispatch("backward_weight_final", target, bindings, flat_groups(self.width, WORKGROUP), dims));
         launch.scratch = vec![num_partials * 2 * self.width];
         launch
+    }
+
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[])
     }
 
     fn absorb(&self, consumer: &dyn Op, _port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -198,10 +216,16 @@ fn per_row(entries: [&'static str; 2], target: &Target, rows: usize, bindings: V
         Tier::Plain => (entries[0], flat_groups(rows, WORKGROUP)),
         Tier::Tiled => (entries[1], flat_groups(rows, 1)),
     };
-    Launch { dispatches: vec![dispatch(entry, bindings, groups, numbers)], scratch: vec![] }
+    Launch { dispatches: vec![dispatch(entry, target, bindings, groups, numbers)], scratch: vec![] }
 }
 
-fn dispatch(entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3], (rows, width, eps, residual): Numbers) -> Dispatch {
+fn dispatch(
+    entry: &'static str,
+    target: &Target,
+    bindings: Vec<Binding>,
+    groups: [u32; 3],
+    (rows, width, eps, residual): Numbers,
+) -> Dispatch {
     Dispatch {
         shader: "ops/layernorm",
         entry,
@@ -210,6 +234,10 @@ fn dispatch(entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3], (rows
             ("RESIDUAL", Const::Bool(residual)),
             ("PARTIAL_ROWS", Const::U32(PARTIAL_ROWS as u32)),
             ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+            ("UNIT", Const::U32(target.unit() as u32)),
+            ("y", Const::Units(target.output(0), target.unit())),
+            ("y_again", Const::Units(target.output(0), target.unit())),
+            ("d_y", Const::Floats(target.input(0))),
         ],
         dims: vec![("rows", rows as u32), ("width", width as u32)],
         bindings,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, Tier, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Store, Target, Tier, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::activation::{Activation, Kind};
 use crate::ops::bias::AddBias;
@@ -235,7 +235,18 @@ impl Op for MatMul {
     defined_by!(crate::cpu::matmul::forward);
 
     fn launch(&self, target: &Target) -> Launch {
-        self.kernel(target).launch(self)
+        self.kernel(target).launch(self, target)
+    }
+
+    fn halves(&self) -> Ports {
+        // By vectors of both factors and of y, in either tier.
+        let [m, n] = PLAIN_TILES[0];
+        if !self.has_vectors() || !self.n.is_multiple_of(4) || self.m < m || self.n < n {
+            return Ports::default();
+        }
+        // With a residual, y is the residual stream.
+        let outs: &[usize] = if self.epilogue.residual { &[1] } else { &[0, 1] };
+        Ports::new(&[0, 1], outs)
     }
 
     fn candidates(&self) -> Option<(String, usize)> {
@@ -270,7 +281,7 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn launch(&self, op: &MatMul) -> Launch {
+    fn launch(&self, op: &MatMul, target: &Target) -> Launch {
         // A multiple of every tile's k.
         let split_k = op.k.div_ceil(self.splits).next_multiple_of(16);
         let splits = op.k.div_ceil(split_k);
@@ -279,24 +290,27 @@ impl Kernel {
         // Where nothing is kept the binding must still be filled, as a vector; the shader does not write it.
         let unused = Slot::Scratch(0);
         let kept = if op.epilogue.keep { Slot::Out(1) } else { unused };
-        let (factors, others) = match self.entry {
-            "plain" => (["a4", "b4"], ["y4", "pre4", "bias4", "residual4"]),
-            "plain_ragged" => (["a", "b"], FLOATS),
-            _ => (["a4", "b4"], FLOATS),
-        };
+        let is_by_vectors = self.entry == "plain";
+        let others = if is_by_vectors { VECTORS } else { FLOATS };
+        let factors = if self.entry == "plain_ragged" { ["a", "b"] } else { ["a4", "b4"] };
         let factors = [Binding::read(factors[0], Slot::In(0)), Binding::read(factors[1], Slot::In(1))];
+        let written = Written::new(target, op.epilogue.keep, is_by_vectors);
+        let factors_stored = [target.input(0), target.input(1)];
         if splits == 1 {
             let bindings = [epilogue_bindings(op, others, [Slot::Out(0), kept]), factors.to_vec()].concat();
-            let product = self.dispatch(op.form, op.epilogue, self.groups(op, 1), dims, bindings);
+            let product = self.dispatch(op.form, op.epilogue, self.groups(op, 1), dims, bindings, (factors_stored, written));
             return Launch { dispatches: vec![product], scratch: vec![4] };
         }
         let partial = Slot::Scratch(1);
         let bindings = [epilogue_bindings(op, others, [partial, unused]), factors.to_vec()].concat();
-        let product = self.dispatch(op.form, Epilogue::default(), self.groups(op, splits), dims, bindings);
+        let stores = (factors_stored, Written::partial(is_by_vectors));
+        let product = self.dispatch(op.form, Epilogue::default(), self.groups(op, splits), dims, bindings, stores);
         let mut bindings = epilogue_bindings(op, FLOATS, [Slot::Out(0), kept]);
         bindings.push(Binding::read("partial", partial));
         let last = Kernel { entry: "reduce", tiles: TILES[0], splits };
-        let reduce = last.dispatch(op.form, op.epilogue, flat_groups(y_len, last.tiles.workgroup), dims, bindings);
+        let written = Written::new(target, op.epilogue.keep, false);
+        let groups = flat_groups(y_len / written.unit, last.tiles.workgroup);
+        let reduce = last.dispatch(op.form, op.epilogue, groups, dims, bindings, ([Store::F32; 2], written));
         Launch { dispatches: vec![product, reduce], scratch: vec![4, splits * y_len] }
     }
 
@@ -310,7 +324,15 @@ impl Kernel {
         [x, y, (op.batch * splits) as u32]
     }
 
-    fn dispatch(&self, form: Form, epilogue: Epilogue, groups: [u32; 3], dims: [usize; 6], bindings: Vec<Binding>) -> Dispatch {
+    fn dispatch(
+        &self,
+        form: Form,
+        epilogue: Epilogue,
+        groups: [u32; 3],
+        dims: [usize; 6],
+        bindings: Vec<Binding>,
+        (factors, written): ([Store; 2], Written),
+    ) -> Dispatch {
         let activation = match epilogue.activation {
             None => 0,
             Some(Kind::Gelu) => 1,
@@ -327,6 +349,11 @@ impl Kernel {
             ("TILE_M", number(tile[0])),
             ("TILE_N", number(tile[1])),
             ("WORKGROUP", number(workgroup)),
+            ("UNIT", number(written.unit)),
+            ("y", Const::Units(written.y, written.unit)),
+            ("pre", Const::Units(written.pre, written.unit)),
+            ("a4", Const::Vectors(factors[0])),
+            ("b4", Const::Vectors(factors[1])),
         ];
         let is_plain = self.entry.starts_with("plain");
         if !is_plain {
@@ -343,8 +370,30 @@ impl Kernel {
     }
 }
 
-/// Names of y, pre, bias and residual as floats.
+/// How y and pre are written.
+#[derive(Clone, Copy)]
+struct Written {
+    /// Numbers at once.
+    unit: usize,
+    y: Store,
+    pre: Store,
+}
+
+impl Written {
+    fn new(target: &Target, keep: bool, by_vectors: bool) -> Self {
+        let pre = if keep { target.output(1) } else { Store::F32 };
+        Self { unit: if by_vectors { 4 } else { target.unit() }, y: target.output(0), pre }
+    }
+
+    /// Sums over a stretch of k.
+    fn partial(by_vectors: bool) -> Self {
+        Self { unit: if by_vectors { 4 } else { 1 }, y: Store::F32, pre: Store::F32 }
+    }
+}
+
+/// Names of y, pre, bias and residual as floats, and as vectors.
 const FLOATS: [&str; 4] = ["y", "pre", "bias", "residual"];
+const VECTORS: [&str; 4] = ["y", "pre", "bias4", "residual4"];
 
 /// y, pre, bias and residual under these names; what the epilogue lacks is filled with `a` and not read.
 fn epilogue_bindings(op: &MatMul, names: [&'static str; 4], [y, pre]: [Slot; 2]) -> Vec<Binding> {

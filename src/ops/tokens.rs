@@ -11,7 +11,7 @@
 
 use crate::defined_by;
 use crate::error::{Error, Result};
-use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_groups};
+use crate::graph::launch::{Binding, Const, Dispatch, Launch, Ports, Slot, Target, flat_groups};
 use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 
 const WORKGROUP: usize = 64;
@@ -105,14 +105,18 @@ impl Op for Embed {
 
     defined_by!(crate::cpu::tokens::embed);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[0], &[])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let bindings = vec![
-            Binding::read("x", Slot::In(0)),
+            Binding::read("x_patches", Slot::In(0)),
             Binding::read("cls", Slot::In(1)),
             Binding::read("pos", Slot::In(2)),
             Binding::write("y", Slot::Out(0)),
         ];
-        launch(vec![dispatch("embed", self.extent, bindings, self.extent.len())])
+        launch(vec![dispatch("embed", target, self.extent, bindings, self.extent.len())])
     }
 }
 
@@ -133,13 +137,17 @@ impl Op for EmbedBackward {
 
     defined_by!(crate::cpu::tokens::embed_backward);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn halves(&self) -> Ports {
+        Ports::new(&[], &[0])
+    }
+
+    fn launch(&self, target: &Target) -> Launch {
         let Extent { tokens, width, .. } = self.extent;
         let patches = vec![Binding::read("d_y", Slot::In(0)), Binding::write("d_x", Slot::Out(0))];
         let sums = vec![Binding::read("d_y", Slot::In(0)), Binding::write("d_cls", Slot::Out(1)), Binding::write("d_pos", Slot::Out(2))];
         launch(vec![
-            dispatch("embed_backward_patches", self.extent, patches, self.extent.len()),
-            dispatch("embed_backward_sums", self.extent, sums, tokens * width),
+            dispatch("embed_backward_patches", target, self.extent, patches, self.extent.len() / target.unit()),
+            dispatch("embed_backward_sums", target, self.extent, sums, tokens * width),
         ])
     }
 }
@@ -164,9 +172,9 @@ impl Op for TakeFirst {
 
     defined_by!(crate::cpu::tokens::take_first);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn launch(&self, target: &Target) -> Launch {
         let bindings = vec![Binding::read("x", Slot::In(0)), Binding::write("first", Slot::Out(0))];
-        launch(vec![dispatch("take_first", self.extent, bindings, self.extent.batch * self.extent.width)])
+        launch(vec![dispatch("take_first", target, self.extent, bindings, self.extent.batch * self.extent.width)])
     }
 }
 
@@ -186,9 +194,9 @@ impl Op for TakeFirstBackward {
 
     defined_by!(crate::cpu::tokens::take_first_backward);
 
-    fn launch(&self, _target: &Target) -> Launch {
+    fn launch(&self, target: &Target) -> Launch {
         let bindings = vec![Binding::read("d_first", Slot::In(0)), Binding::write("spread", Slot::Out(0))];
-        launch(vec![dispatch("take_first_backward", self.extent, bindings, self.extent.len())])
+        launch(vec![dispatch("take_first_backward", target, self.extent, bindings, self.extent.len())])
     }
 }
 
@@ -196,11 +204,16 @@ fn launch(dispatches: Vec<Dispatch>) -> Launch {
     Launch { dispatches, scratch: vec![] }
 }
 
-fn dispatch(entry: &'static str, extent: Extent, bindings: Vec<Binding>, len: usize) -> Dispatch {
+fn dispatch(entry: &'static str, target: &Target, extent: Extent, bindings: Vec<Binding>, len: usize) -> Dispatch {
     Dispatch {
         shader: "ops/tokens",
         entry,
-        consts: vec![("WORKGROUP", Const::U32(WORKGROUP as u32))],
+        consts: vec![
+            ("WORKGROUP", Const::U32(WORKGROUP as u32)),
+            ("UNIT", Const::U32(target.unit() as u32)),
+            ("x_patches", Const::Floats(target.input(0))),
+            ("d_x", Const::Units(target.output(0), target.unit())),
+        ],
         dims: vec![("batch", extent.batch as u32), ("tokens", extent.tokens as u32), ("width", extent.width as u32)],
         bindings,
         groups: flat_groups(len, WORKGROUP),

@@ -8,6 +8,8 @@ pub mod adamw;
 pub mod ema;
 /// Gradient norm of each group of parameters.
 pub mod group_norms;
+/// The loss scale of mixed precision.
+pub mod loss_scale;
 /// Global gradient norm, clip factor, non-finite flag.
 pub mod norm;
 /// Sharpness-aware minimisation: up the slope and back.

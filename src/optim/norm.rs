@@ -3,7 +3,9 @@
 //!   norm = ‖g‖₂ (ASAM: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
 //!
 //! Shapes      g, p [P] → the words of [`crate::graph::Region::Norm`]: norm, clip, flag of updates to skip, flag that stays;
-//!             and words 6, 7 of this step's slot of the ring, when the pass reports
+//!             and words 6, 7 of this step's slot of the ring, when the pass reports. With mixed precision the
+//!             state of the loss scale as a fifth input: a gradient that is not finite, while the loss is and the
+//!             scale can still fall, is an overflow of f16; the flag is then [`OVERFLOW`], and none stays
 //! Derivative  none
 //! Cost        2·P flop, P·4 bytes
 //! Numerics    sums in fixed chunks, then over the chunks in order; the flag looks at the exponent
@@ -18,18 +20,22 @@ use crate::graph::launch::{Binding, Const, Dispatch, Launch, Slot, Target, flat_
 use crate::graph::place::SLOT_LEN;
 use crate::graph::{Cost, Graph, Op, Shape, Value};
 
+pub use super::loss_scale::{LEAST, OVERFLOW};
+
 /// Words of [`crate::graph::Region::Norm`].
 pub const NORM_LEN: usize = 4;
 /// Elements one invocation (or task) sums.
 pub const CHUNK: usize = 256;
 
-/// Measures [gradients, parameters (for ASAM), norm, ring]; the last two are updated.
-pub fn norm(graph: &mut Graph, inputs: [Value; 4], adaptive: bool, halts: bool) -> Result<Value> {
+/// Measures [gradients, parameters (for ASAM), norm, ring], with mixed precision also by the state of the loss
+/// scale; norm and ring are updated.
+pub fn norm(graph: &mut Graph, inputs: [Value; 4], scale: Option<Value>, adaptive: bool, halts: bool) -> Result<Value> {
     let len = graph.shape(inputs[0]).len();
-    Ok(graph.push(Norm { len, adaptive, halts }, &inputs)?[0])
+    let inputs: Vec<Value> = inputs.into_iter().chain(scale).collect();
+    Ok(graph.push(Norm { len, adaptive, halts, scaled: scale.is_some() }, &inputs)?[0])
 }
 
-/// g, p, norm (in place), ring (in place) → norm, ring.
+/// g, p, norm (in place), ring (in place) (, loss scale) → norm, ring.
 #[derive(Clone, Debug)]
 pub struct Norm {
     /// P.
@@ -38,6 +44,8 @@ pub struct Norm {
     pub adaptive: bool,
     /// Once a gradient was not finite the flag stays, so that no later step changes the state.
     pub halts: bool,
+    /// Whether gradients come from f16, multiplied by a loss scale.
+    pub scaled: bool,
 }
 
 impl Op for Norm {
@@ -67,6 +75,9 @@ impl Op for Norm {
             consts: vec![
                 ("ADAPTIVE", Const::Bool(self.adaptive)),
                 ("HALTS", Const::Bool(self.halts)),
+                ("SCALED", Const::Bool(self.scaled)),
+                ("LEAST", Const::F32(LEAST)),
+                ("OVERFLOW", Const::F32(OVERFLOW)),
                 ("CHUNK", Const::U32(CHUNK as u32)),
                 ("SLOT_LEN", Const::U32(SLOT_LEN as u32)),
                 ("WORKGROUP", Const::U32(WORKGROUP as u32)),
@@ -80,8 +91,13 @@ impl Op for Norm {
             Binding::read("parameters", Slot::In(1)),
             Binding::write("partial", Slot::Scratch(0)),
         ];
-        let last =
-            vec![Binding::read("partial_in", Slot::Scratch(1)), Binding::write("norm", Slot::Out(0)), Binding::write("ring", Slot::Out(1))];
+        let last = vec![
+            Binding::read("partial_in", Slot::Scratch(1)),
+            Binding::write("norm", Slot::Out(0)),
+            Binding::write("ring", Slot::Out(1)),
+            // Without a scale the binding must still be filled; the shader does not read it.
+            Binding::read("scale", Slot::In(if self.scaled { 4 } else { 0 })),
+        ];
         let fold = vec![Binding::read("partial_fold", Slot::Scratch(0)), Binding::write("folded", Slot::Scratch(1))];
         let num_folded = num_chunks.div_ceil(CHUNK);
         Launch {

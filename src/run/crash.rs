@@ -118,7 +118,11 @@ impl Detector {
         self.peak_lr = self.peak_lr.max(stat.lr);
         self.last = stat.clone();
         let mut alarms = Vec::new();
-        if stat.non_finite || !is_finite(stat.loss) || !is_finite(stat.grad_norm) {
+        if stat.skipped && is_finite(stat.loss) {
+            // The norm of gradients that overflowed says nothing, and they changed nothing.
+            self.losses.push(stat.loss);
+            alarms.extend(self.divergence());
+        } else if stat.non_finite || !is_finite(stat.loss) || !is_finite(stat.grad_norm) {
             // Such a step says nothing about the medians.
             alarms.extend(self.non_finite());
         } else {

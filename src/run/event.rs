@@ -32,6 +32,8 @@ pub enum Event {
     DeviceLost(DeviceLost),
     /// An image could not be read; another took its place.
     Unreadable(Unreadable),
+    /// Gradients were beyond the range of f16: the step was skipped, and the loss scale falls.
+    Overflow(Overflow),
     /// The session is over.
     Ended(Ended),
     /// The crash detector speaks; its own `type` field names the kind.
@@ -101,6 +103,12 @@ pub struct StepStat {
     /// The device met a non-finite loss, gradient or parameter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub non_finite: bool,
+    /// With mixed precision: what the gradients were multiplied by.
+    #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
+    /// The gradients were beyond the range of f16, so that the step changed nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
     /// Share of the batch's predictions that the most frequent class takes, 0..1.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub modal_frac: Option<f64>,
@@ -184,6 +192,16 @@ pub struct Unreadable {
     pub what: String,
 }
 
+/// A step that was skipped for gradients beyond the range of f16.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overflow {
+    /// The step.
+    pub step: u64,
+    /// Its loss scale.
+    #[serde(with = "number")]
+    pub loss_scale: f64,
+}
+
 /// The session is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
@@ -236,6 +254,7 @@ impl Event {
             Self::Checkpoint(event) => event.step,
             Self::LrChanged(event) => event.step,
             Self::Unreadable(event) => event.step,
+            Self::Overflow(event) => event.step,
             Self::DeviceLost(event) => event.step,
             Self::Ended(event) => event.step,
             Self::Alarm(event) => event.step,
@@ -277,6 +296,10 @@ impl Event {
                 format!("at step {} {}; goes on from the snapshot of step {}", event.lost_at_step, event.what, event.step)
             }
             Self::Unreadable(event) => format!("image skipped: {}", event.what),
+            Self::Overflow(event) => {
+                let scale = number::short(event.loss_scale);
+                format!("gradients beyond the range of f16 at a loss scale of {scale}: the step is skipped, and the scale falls")
+            }
             Self::Ended(event) => format!("{}; the run is {}", event.status.name(), event.verdict.name()),
             Self::Alarm(alarm) => alarm.why.clone(),
         }

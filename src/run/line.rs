@@ -76,7 +76,12 @@ pub fn sort_for_replay(events: &mut [Event]) {
             Event::Step(_) => 1,
             Event::Eval(_) => 2,
             Event::Probe(_) => 3,
-            Event::Checkpoint(_) | Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Alarm(_) => 4,
+            Event::Checkpoint(_)
+            | Event::LrChanged(_)
+            | Event::DeviceLost(_)
+            | Event::Unreadable(_)
+            | Event::Overflow(_)
+            | Event::Alarm(_) => 4,
             Event::Ended(_) => 5,
             Event::Resumed(_) => 6,
             Event::Started(_) => 7,

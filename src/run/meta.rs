@@ -75,6 +75,12 @@ pub struct Final {
     /// Training loss of the last step.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
+    /// With mixed precision: the loss scale of the last step.
+    #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
+    /// Steps skipped because gradients were beyond the range of f16.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub skipped_steps: u64,
     /// Mean cross-entropy of the last evaluation.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub eval_loss: Option<f64>,
@@ -89,6 +95,10 @@ pub struct Final {
     pub cossim: Vec<f64>,
 }
 
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl RunMeta {
     /// Brings everything that changes up to date.
     pub fn update(&mut self, standing: &Standing) {
@@ -99,6 +109,8 @@ impl RunMeta {
         self.last = Final {
             step: standing.num_steps(),
             loss: standing.step.as_ref().map(|stat| stat.loss),
+            loss_scale: standing.step.as_ref().and_then(|stat| stat.loss_scale),
+            skipped_steps: standing.skipped_steps,
             eval_loss: standing.eval.as_ref().map(|eval| eval.loss),
             top1: standing.eval.as_ref().map(|eval| eval.top1),
             top5: standing.eval.as_ref().map(|eval| eval.top5),

@@ -35,6 +35,8 @@ pub struct Standing {
     pub eval: Option<Eval>,
     /// The last probe.
     pub probe: Option<Probe>,
+    /// Steps skipped because gradients were beyond the range of f16.
+    pub skipped_steps: u64,
 }
 
 impl Standing {
@@ -46,7 +48,10 @@ impl Standing {
                 self.status = Status::Running;
             }
             Event::Resumed(_) => self.status = Status::Running,
-            Event::Step(stat) => self.step = Some(stat.clone()),
+            Event::Step(stat) => {
+                self.skipped_steps += u64::from(stat.skipped);
+                self.step = Some(stat.clone());
+            }
             Event::Eval(eval) => {
                 let is_better = self.best.is_none_or(|best| eval.top1 > best.top1);
                 if number::is_finite(eval.top1) && is_better {
@@ -55,7 +60,7 @@ impl Standing {
                 self.eval = Some(eval.clone());
             }
             Event::Probe(probe) => self.probe = Some(probe.clone()),
-            Event::Checkpoint(_) | Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) => {}
+            Event::Checkpoint(_) | Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Overflow(_) => {}
             Event::Alarm(alarm) => {
                 self.verdict = self.verdict.with(alarm.kind);
                 if alarm.is_fatal() {
@@ -123,7 +128,7 @@ impl RunState {
             Event::Alarm(alarm) => self.alarms.push(alarm.clone()),
             Event::Checkpoint(checkpoint) => self.checkpoints.push(checkpoint.clone()),
             Event::LrChanged(change) => self.lr_changes.push(change.clone()),
-            Event::Started(_) | Event::Resumed(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Ended(_) => {}
+            Event::Started(_) | Event::Resumed(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Overflow(_) | Event::Ended(_) => {}
         }
     }
 
@@ -137,6 +142,7 @@ impl RunState {
         self.lr_changes.retain(|change| change.step <= step);
         let mut standing = Standing { started: self.standing.started.clone(), ..Standing::default() };
         standing.step = self.steps.last().cloned();
+        standing.skipped_steps = self.steps.iter().filter(|stat| stat.skipped).count() as u64;
         standing.probe = self.probes.last().cloned();
         for eval in &self.evals {
             standing.apply(&Event::Eval(eval.clone()));

@@ -13,6 +13,7 @@ pub struct EpochRows {
     num_steps: u64,
     loss_sum: f64,
     norm_sum: f64,
+    num_norms: u64,
     speed_sum: f64,
     accuracy_sum: f64,
     num_accuracies: u64,
@@ -53,7 +54,11 @@ impl EpochRows {
     fn add(&mut self, stat: &StepStat) {
         self.num_steps += 1;
         self.loss_sum += stat.loss;
-        self.norm_sum += stat.grad_norm;
+        // A step that was skipped for an overflow of f16 has no norm.
+        if !stat.skipped {
+            self.norm_sum += stat.grad_norm;
+            self.num_norms += 1;
+        }
         self.speed_sum += stat.images_per_sec;
         if let Some(accuracy) = stat.accuracy {
             self.accuracy_sum += accuracy;
@@ -78,7 +83,7 @@ impl EpochRows {
             mean(self.loss_sum),
             if self.num_accuracies > 0 { accuracy } else { String::new() },
             text(self.last.lr),
-            mean(self.norm_sum),
+            text(self.norm_sum / self.num_norms as f64),
             mean(self.speed_sum),
             of_eval(|eval| eval.loss).unwrap_or_default(),
             of_eval(|eval| eval.top1).unwrap_or_default(),

@@ -16,7 +16,7 @@ use crate::platform::calendar;
 /// Series of a step: tag and value.
 type Series = (&'static str, fn(&StepStat) -> Option<f64>);
 
-const STEP_SERIES: [Series; 7] = [
+const STEP_SERIES: [Series; 8] = [
     ("train/loss", |stat| Some(stat.loss)),
     ("train/lr", |stat| Some(stat.lr)),
     ("train/grad_norm", |stat| Some(stat.grad_norm)),
@@ -24,6 +24,7 @@ const STEP_SERIES: [Series; 7] = [
     ("train/epoch", |stat| Some(stat.epoch)),
     ("train/accuracy", |stat| stat.accuracy),
     ("train/modal_frac", |stat| stat.modal_frac),
+    ("train/loss_scale", |stat| stat.loss_scale),
 ];
 
 /// Turns events into records.
@@ -60,7 +61,9 @@ impl Scribe {
                 tfevents::scalars(at, &layers)
             }
             Event::Alarm(alarm) => tfevents::text("events", at, &format!("**{}**: {}", alarm.kind.name(), alarm.why)),
-            Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) => tfevents::text("events", at, &event.why()),
+            Event::LrChanged(_) | Event::DeviceLost(_) | Event::Unreadable(_) | Event::Overflow(_) => {
+                tfevents::text("events", at, &event.why())
+            }
             Event::Checkpoint(_) => Vec::new(),
             Event::Ended(ended) => {
                 let is_failure = ended.status == Status::Crashed || ended.verdict >= Verdict::Stuck;

@@ -21,7 +21,7 @@ use crate::graph::{Place, Region};
 use crate::model::parameters::{Parameter, Parameters, Source};
 use crate::platform::files;
 use crate::run::store::checkpoint_path;
-use crate::run::tensors::Tensors;
+use crate::run::tensors::{Tensor, Tensors};
 
 /// The checkpoint that a run goes on from.
 pub const LAST: &str = "last";
@@ -45,6 +45,9 @@ pub(super) const STATE: [(Region, &str, bool); 4] = [
     (Region::Ema, "ema.", false),
     (Region::EmaStats, "ema.", true),
 ];
+
+/// The state of mixed precision's loss scale in the optimiser's file.
+const LOSS_SCALE: &str = "loss_scale";
 
 /// Largest header of a checkpoint that is looked into.
 const MAX_HEADER_BYTES: usize = 64 << 20;
@@ -152,6 +155,9 @@ pub fn save_snapshot(run_dir: &Path, name: &str, snapshot: &Snapshot, parameters
         let arrays = if of_stats { &parameters.stats } else { &parameters.trained };
         let named = snapshot.words(region).map(|words| weights::named(words, arrays)).unwrap_or_default();
         state.by_name.extend(named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
+    }
+    if let Some(words) = snapshot.words(Region::LossScale) {
+        state.by_name.insert(LOSS_SCALE.to_string(), Tensor::floats(&[words.len()], words.to_vec()));
     }
     state.write(&folder.join(&optimizer))?;
 
@@ -291,6 +297,14 @@ impl<'a> Contents<'a> {
                     _ if !missing.contains(&prefix) => missing.push(prefix),
                     _ => {}
                 }
+            }
+        }
+        let scale_len = machine.region_len(Region::LossScale);
+        if scale_len > 0 {
+            match named.as_ref().map(|(path, state)| state.floats(LOSS_SCALE, path)) {
+                Some(Ok((_, words))) if words.len() == scale_len => state.push((Place::new(Region::LossScale, 0), words.to_vec())),
+                Some(Err(error)) if exactly.is_some() => return Err(error),
+                _ => missing.push(LOSS_SCALE),
             }
         }
         let missing = missing.into_iter().map(|prefix| prefix.trim_end_matches('.')).collect();

@@ -12,11 +12,12 @@ use crate::model::groups::Groups;
 use crate::model::parameters::{ALIGN, Parameters};
 use crate::model::vit::{self, Mode};
 use crate::ops::cross_entropy::cross_entropy;
-use crate::ops::elementwise::add;
+use crate::ops::elementwise::{add, copier};
 use crate::optim::accumulate::Accumulate;
 use crate::optim::adamw::AdamW;
 use crate::optim::ema::Ema;
 use crate::optim::group_norms::GroupNorms;
+use crate::optim::loss_scale::{self, SCALE_LEN};
 use crate::optim::norm::{NORM_LEN, norm};
 use crate::optim::sam::{Ascend, Restore};
 use crate::optim::sgd::Sgd;
@@ -48,6 +49,21 @@ impl Graphs<'_> {
     /// Passes of a step.
     pub fn num_micros(&self) -> usize {
         self.experiment.train.batch / self.micro_batch
+    }
+
+    /// Whether this is mixed precision.
+    pub fn is_half(&self) -> bool {
+        self.experiment.train.precision == "f16"
+    }
+
+    /// A graph whose values are in f16 where the precision asks for it.
+    fn graph(&self) -> Graph {
+        Graph::with_copier(self.is_half().then_some(copier))
+    }
+
+    /// The state of the loss scale, with mixed precision.
+    fn loss_scale(&self, graph: &mut Graph) -> Option<Value> {
+        self.is_half().then(|| graph.leaf(Place::new(Region::LossScale, 0), [SCALE_LEN]))
     }
 
     /// Multiply-adds of the forward pass of one image, products alone: what papers count as its cost.
@@ -82,6 +98,7 @@ impl Graphs<'_> {
             (Region::Ring, SLOTS * SLOT_LEN),
             (Region::Totals, SLOT_LEN),
             (Region::Norm, NORM_LEN),
+            (Region::LossScale, when(self.is_half(), SCALE_LEN)),
             (Region::Groups, Groups::new(self.parameters).table_len()),
             (Region::Similarity, num_layers(self.experiment) * probe_batch(self.experiment).next_multiple_of(ALIGN)),
         ];
@@ -98,7 +115,7 @@ impl Graphs<'_> {
 
     /// Forward, loss and backward of one micro-batch; gradients go to their region.
     pub fn micro(&self) -> Result<Graph> {
-        let mut graph = Graph::new();
+        let mut graph = self.graph();
         let mut weights = self.parameters.weights();
         let images = vit::images(&mut graph, &self.experiment.model, self.micro_batch);
         let output = vit::forward(&mut graph, &mut weights, &self.experiment.model, Mode::Training, images)?;
@@ -124,10 +141,18 @@ impl Graphs<'_> {
         Ok(graph)
     }
 
+    /// Divides the gradients of a pass by the loss scale; only with mixed precision, and part of `ascend` and `update`.
+    pub fn unscale(&self) -> Result<Graph> {
+        let mut graph = Graph::new();
+        self.unscaled(&mut graph)?;
+        Ok(graph)
+    }
+
     /// SAM's ascent after the first pass.
     pub fn ascend(&self) -> Result<Graph> {
         let mut graph = Graph::new();
         let optim = &self.experiment.optim;
+        self.unscaled(&mut graph)?;
         let measured = self.measure(&mut graph, optim.sam_adaptive)?;
         let [gradients, params, backup] = [Region::Grads, Region::Params, Region::Backup].map(|region| self.flat(&mut graph, region));
         let ascend = Ascend { len: self.parameters.len, adaptive: optim.sam_adaptive };
@@ -144,7 +169,12 @@ impl Graphs<'_> {
             let [backup, params] = [Region::Backup, Region::Params].map(|region| self.flat(&mut graph, region));
             graph.push(Restore { len }, &[backup, params])?;
         }
+        self.unscaled(&mut graph)?;
         let measured = self.measure(&mut graph, false)?;
+        if let Some(scale) = self.loss_scale(&mut graph) {
+            let ring = graph.leaf(Place::new(Region::Ring, 0), [SLOTS * SLOT_LEN]);
+            graph.push(loss_scale::Update { every: self.experiment.train.loss_scale_every }, &[measured, scale, ring])?;
+        }
         let [gradients, params, momentum] = [Region::Grads, Region::Params, Region::Momentum].map(|region| self.flat(&mut graph, region));
         if optim.kind == "sgd" {
             graph.push(Sgd { len, decayed_len, momentum: optim.momentum }, &[gradients, measured, params, momentum])?;
@@ -167,7 +197,7 @@ impl Graphs<'_> {
 
     /// Forward pass and sums of an evaluation.
     pub fn evaluate(&self) -> Result<Graph> {
-        let mut graph = Graph::new();
+        let mut graph = self.graph();
         let mut weights = self.parameters.weights();
         let images = vit::images(&mut graph, &self.experiment.model, self.micro_batch);
         let output = vit::forward(&mut graph, &mut weights, &self.experiment.model, Mode::Evaluation, images)?;
@@ -195,7 +225,8 @@ impl Graphs<'_> {
         let sides = [self.micro_batch, self.experiment.model.num_classes];
         graph.store(logits, Place::new(Region::Logits, 0));
         let targets = graph.leaf(Place::new(Region::Targets, 0), sides);
-        let row_loss = graph.scoped("loss", |graph| cross_entropy(graph, logits, targets))?;
+        let scale = self.loss_scale(graph);
+        let row_loss = graph.scoped("loss", |graph| cross_entropy(graph, logits, targets, scale))?;
         Ok((row_loss, targets))
     }
 
@@ -209,7 +240,16 @@ impl Graphs<'_> {
         let op = GroupNorms { len: self.parameters.len, num_chunks: groups.chunks.len(), num_groups: groups.names.len() };
         let ring = graph.push_one(op, &[gradients, chunks, firsts, ring])?;
         let halts = self.experiment.train.on_crash == "stop";
-        norm(graph, [gradients, params, words, ring], adaptive, halts)
+        let scale = self.loss_scale(graph);
+        norm(graph, [gradients, params, words, ring], scale, adaptive, halts)
+    }
+
+    fn unscaled(&self, graph: &mut Graph) -> Result<()> {
+        if let Some(scale) = self.loss_scale(graph) {
+            let gradients = self.flat(graph, Region::Grads);
+            graph.push(loss_scale::Unscale { len: self.parameters.len }, &[scale, gradients])?;
+        }
+        Ok(())
     }
 
     fn flat(&self, graph: &mut Graph, region: Region) -> Value {

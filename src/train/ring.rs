@@ -23,7 +23,7 @@ impl Snapshot {
     /// The state of a machine as it is after everything run so far.
     pub async fn take(machine: &mut dyn Machine, position: Position) -> Result<Self> {
         let mut words = Vec::new();
-        for region in [Region::Params, Region::Stats].into_iter().chain(STATE.iter().map(|(region, ..)| *region)) {
+        for region in [Region::Params, Region::Stats, Region::LossScale].into_iter().chain(STATE.iter().map(|(region, ..)| *region)) {
             let len = machine.region_len(region);
             if len > 0 {
                 words.push((region, machine.download(Place::new(region, 0), len).await?));

@@ -22,7 +22,7 @@ use crate::platform;
 use crate::run::alarm::{Alarm, Crash, Verdict};
 use crate::run::command::Command;
 use crate::run::crash::Detector;
-use crate::run::event::{Ended, Event, LrChanged, Started, Status, StepStat, Unreadable};
+use crate::run::event::{Ended, Event, LrChanged, Overflow, Started, Status, StepStat, Unreadable};
 use crate::run::number;
 use crate::run::store::RunStore;
 use crate::schedule::Schedule;
@@ -318,6 +318,8 @@ impl<'a> Session<'a> {
             images_per_sec,
             data_wait: Some(data_wait),
             non_finite: numbers.non_finite,
+            loss_scale: numbers.loss_scale,
+            skipped: numbers.skipped,
             modal_frac: Some(numbers.modal_frac),
             accuracy: Some(numbers.top1),
             groups: numbers.groups.iter().copied().map(number::rounded).collect(),
@@ -326,7 +328,9 @@ impl<'a> Session<'a> {
             self.detector.first_op = self.find_culprit(numbers.step).await?;
         }
         let alarms = self.detector.observe(&stat);
+        let overflow = stat.loss_scale.filter(|_| stat.skipped).map(|loss_scale| Overflow { step: stat.step, loss_scale });
         self.tell(Event::Step(stat))?;
+        overflow.map_or(Ok(()), |overflow| self.tell(Event::Overflow(overflow)))?;
         let is_fatal = alarms.iter().any(Alarm::is_fatal);
         if let Some(alarm) =
             alarms.iter().find(|alarm| alarm.is_fatal() && self.detector.crash().is_some_and(|crash| crash.step == alarm.step))

@@ -13,6 +13,7 @@ use crate::model::groups::Groups;
 use crate::model::init;
 use crate::model::parameters::Parameters;
 use crate::model::vit;
+use crate::optim::loss_scale::OVERFLOW;
 use crate::platform;
 use crate::rng;
 
@@ -32,8 +33,12 @@ pub struct StepNumbers {
     pub top1: f64,
     /// Share of the predictions that the most frequent class takes.
     pub modal_frac: f64,
-    /// Loss or gradients are not finite.
+    /// Loss or gradients are not finite, and f16 is not to blame.
     pub non_finite: bool,
+    /// With mixed precision: the loss scale of the step.
+    pub loss_scale: Option<f64>,
+    /// Gradients were beyond the range of f16, so that the step changed nothing.
+    pub skipped: bool,
     /// Gradient norm of each of [`Trainer::groups`].
     pub groups: Vec<f64>,
 }
@@ -92,6 +97,7 @@ struct Plans {
     micro: PlanId,
     accumulate: Option<PlanId>,
     ascend: Option<PlanId>,
+    unscale: Option<PlanId>,
     update: PlanId,
     evaluate: PlanId,
     probe: PlanId,
@@ -162,6 +168,7 @@ impl Trainer {
             micro: load("micro", graphs.micro()?)?,
             accumulate: (graphs.num_micros() > 1).then(|| load("accumulate", graphs.accumulate()?)).transpose()?,
             ascend: sam.then(|| load("ascend", graphs.ascend()?)).transpose()?,
+            unscale: graphs.is_half().then(|| load("unscale", graphs.unscale()?)).transpose()?,
             update: load("update", graphs.update()?)?,
             evaluate: load("evaluate", graphs.evaluate()?)?,
             probe: load("probe", graphs.probe()?)?,
@@ -169,6 +176,9 @@ impl Trainer {
         let intake = Intake::new(&graphs, machine.as_mut())?;
         let groups = Groups::new(&parameters);
         machine.upload(Place::new(Region::Groups, 0), &groups.table())?;
+        if graphs.is_half() {
+            machine.upload(Place::new(Region::LossScale, 0), &[experiment.train.loss_scale as f32])?;
+        }
         Ok(Self { machine, parameters, experiment: experiment.clone(), estimate, groups: groups.names, plans, intake })
     }
 
@@ -232,7 +242,8 @@ impl Trainer {
     pub fn pass<'a>(&mut self, images: impl Into<Images<'a>>, targets: &[f32]) -> Result<()> {
         let scalars = Scalars { report: 0, bn_momentum: 0.0, ..self.scalars(0, 0.0, 0, 0) };
         self.upload_micro(0, images.into(), targets, &scalars)?;
-        self.machine.run(self.plans.micro, &scalars)
+        self.machine.run(self.plans.micro, &scalars)?;
+        self.plans.unscale.map_or(Ok(()), |unscale| self.machine.run(unscale, &scalars))
     }
 
     /// Times every op (on a GPU: every launch) of a forward and backward pass on what was last uploaded, from
@@ -247,7 +258,8 @@ impl Trainer {
     /// Numbers of steps that have arrived; with `wait` of all steps made.
     pub async fn collect(&mut self, wait: bool) -> Result<Vec<StepNumbers>> {
         let arrived = self.machine.collect(wait).await?;
-        Ok(arrived.into_iter().map(|(step, words)| numbers(step, &words, self.groups.len())).collect())
+        let is_half = self.plans.unscale.is_some();
+        Ok(arrived.into_iter().map(|(step, words)| numbers(step, &words, self.groups.len(), is_half)).collect())
     }
 
     /// Sets the sums of an evaluation to 0.
@@ -347,7 +359,7 @@ impl Trainer {
     }
 }
 
-fn numbers(step: u64, words: &[f32], num_groups: usize) -> StepNumbers {
+fn numbers(step: u64, words: &[f32], num_groups: usize, is_half: bool) -> StepNumbers {
     let count = f64::from(words[1]);
     StepNumbers {
         step,
@@ -355,7 +367,9 @@ fn numbers(step: u64, words: &[f32], num_groups: usize) -> StepNumbers {
         grad_norm: f64::from(words[6]),
         top1: f64::from(words[2]) / count,
         modal_frac: f64::from(words[4]) / count,
-        non_finite: words[5] != 0.0 || words[7] != 0.0,
+        non_finite: words[5] != 0.0 || words[7] != 0.0 && words[7] != OVERFLOW,
+        loss_scale: is_half.then(|| f64::from(words[8])),
+        skipped: words[7] == OVERFLOW,
         groups: words[GROUPS_START..][..num_groups].iter().map(|norm| f64::from(*norm)).collect(),
     }
 }

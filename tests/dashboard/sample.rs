@@ -113,6 +113,8 @@ fn step_of(step: u64, plan: &Plan, steps_per_epoch: u64) -> StepStat {
         grad_norm: norm,
         images_per_sec: 850.0 + 40.0 * noise(step + 5),
         non_finite: !loss.is_finite(),
+        loss_scale: None,
+        skipped: false,
         modal_frac: Some(0.2),
         accuracy: Some((0.9 - 0.35 * loss_at(step, None)).clamp(0.05, 0.98)),
         // The stem gives way first, the head last.

@@ -70,7 +70,7 @@ fn classifier(graph: &mut Graph) -> Classifier {
     let (images, targets) = (leaf(Region::Images, [8, 12]), leaf(Region::Targets, [8, 3]));
     let (weight, unused) = (leaf(Region::Params, [3, 12]), leaf(Region::Ema, [3, 12]));
     let logits = matmul(graph, Form::Nt, images, weight).expect("shapes fit");
-    let loss = cross_entropy(graph, logits, targets).expect("shapes fit");
+    let loss = cross_entropy(graph, logits, targets, None).expect("shapes fit");
     Classifier { images, weight, unused, loss }
 }
 

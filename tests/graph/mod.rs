@@ -2,5 +2,6 @@
 
 mod adjoint;
 mod fusion;
+mod half;
 mod memory;
 mod plan;

@@ -23,11 +23,11 @@ fn case(rows: usize, classes: usize, valid: usize) -> Case {
 }
 
 fn loss(graph: &mut Graph, leaves: &[Value]) -> Result<Vec<Value>> {
-    Ok(vec![cross_entropy(graph, leaves[0], leaves[1])?])
+    Ok(vec![cross_entropy(graph, leaves[0], leaves[1], None)?])
 }
 
 fn d_logits(graph: &mut Graph, leaves: &[Value]) -> Result<Vec<Value>> {
-    let loss = cross_entropy(graph, leaves[0], leaves[1])?;
+    let loss = cross_entropy(graph, leaves[0], leaves[1], None)?;
     Ok(differentiate(graph, loss, &leaves[..1], add)?.into_iter().flatten().collect())
 }
 
@@ -94,7 +94,7 @@ fn rejects_targets_of_another_shape() {
     let mut graph = Graph::new();
     let logits = graph.leaf(Place::new(Region::Logits, 0), [4, 10]);
     let targets = graph.leaf(Place::new(Region::Targets, 0), [4, 9]);
-    let error = cross_entropy(&mut graph, logits, targets).expect_err("shapes differ");
+    let error = cross_entropy(&mut graph, logits, targets, None).expect_err("shapes differ");
     assert!(matches!(error, Error::Shape { .. }), "{error}");
     assert!(error.to_string().contains("[4, 10]") && error.to_string().contains("[4, 9]"), "{error}");
 }

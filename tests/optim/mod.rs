@@ -4,6 +4,7 @@ mod accumulate;
 mod adamw;
 mod ema;
 mod group_norms;
+mod loss_scale;
 mod norm;
 mod sam;
 mod sgd;

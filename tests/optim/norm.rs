@@ -19,7 +19,7 @@ fn scalars(clip_norm: f32, report: u32) -> Scalars {
 
 fn runner(len: usize, adaptive: bool) -> Runner {
     Runner::new(
-        Norm { len, adaptive, halts: false },
+        Norm { len, adaptive, halts: false, scaled: false },
         &[(Region::Grads, len), (Region::Params, len), (Region::Norm, 4), (Region::Ring, 3 * SLOT_LEN)],
     )
 }
@@ -72,7 +72,7 @@ fn any_non_finite_gradient_raises_the_flag_and_the_sticky_flag_stays() {
 #[test]
 fn a_run_that_halts_keeps_the_flag_up() {
     let regions = [(Region::Grads, 2), (Region::Params, 2), (Region::Norm, 4), (Region::Ring, 3 * SLOT_LEN)];
-    let mut runner = Runner::new(Norm { len: 2, adaptive: false, halts: true }, &regions);
+    let mut runner = Runner::new(Norm { len: 2, adaptive: false, halts: true, scaled: false }, &regions);
     for (gradient, flags, reported) in [(1.0, [0.0, 0.0], 0.0), (f32::NAN, [1.0, 1.0], 1.0), (1.0, [1.0, 1.0], 0.0)] {
         runner.set(Region::Grads, &[gradient, 2.0]);
         runner.step(scalars(1.0, 1));
@@ -90,7 +90,7 @@ fn kernels_agree() {
             .state(Tensor::normal(3, &[3 * SLOT_LEN]))
             .scalars(scalars(clip, 1));
         check_kernel(&case, |graph, leaves| {
-            graph.push(Norm { len, adaptive, halts }, leaves)?;
+            graph.push(Norm { len, adaptive, halts, scaled: false }, leaves)?;
             Ok(vec![])
         });
     }
@@ -104,7 +104,7 @@ fn kernels_see_non_finite_gradients() {
         let mut machine = GpuMachine::new(&gpu, &regions, Some(tier)).expect("a machine");
         let mut graph = Graph::new();
         let leaves: Vec<_> = regions.iter().map(|(region, len)| graph.leaf(Place::new(*region, 0), [*len])).collect();
-        graph.push(Norm { len: LEN, adaptive: false, halts: false }, &leaves).expect("the lengths fit");
+        graph.push(Norm { len: LEN, adaptive: false, halts: false, scaled: false }, &leaves).expect("the lengths fit");
         let plan = machine.load(Plan::new("check", &graph, &machine.layout()).expect("a plan")).expect("it loads");
         // The largest finite number is not one of them, though its square overflows.
         for (bad, flag) in [(f32::NAN, 1.0), (f32::INFINITY, 1.0), (f32::NEG_INFINITY, 1.0), (f32::MAX, 0.0)] {

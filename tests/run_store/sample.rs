@@ -45,6 +45,8 @@ pub fn step(step: u64) -> Event {
         images_per_sec: 390.625,
         data_wait: (step > 2).then_some(0.5),
         non_finite: step == 5,
+        loss_scale: None,
+        skipped: false,
         modal_frac: Some(0.25),
         accuracy: Some(step as f64 / 16.0),
         groups: if step == 5 { vec![f64::NAN, 0.5] } else { vec![0.25, 0.5] },

@@ -7,6 +7,7 @@ use vitrine::graph::graph::Source;
 use vitrine::graph::machine::{Machine, PlanId};
 use vitrine::graph::plan::Plan;
 use vitrine::graph::{Graph, Place, Region, Scalars, Value};
+use vitrine::ops::elementwise::copier;
 
 /// Words before and after each checked output that no kernel may touch, and the alignment of leaves.
 pub const GUARD: usize = 64;
@@ -94,13 +95,15 @@ pub struct Case {
     pub scalars: Scalars,
     /// Relative tolerance of f32 results (see the module's head).
     pub tolerance: f64,
+    /// Whether what can be stored in f16 is.
+    pub half: bool,
 }
 
 impl Case {
     /// Inputs with no states, plain scalars (all factors 1, the rest 0), and a tolerance of 1e-5.
     pub fn new(inputs: Vec<Tensor>) -> Self {
         let scalars = Scalars { loss_scale: 1.0, bias_correction1: 1.0, bias_correction2: 1.0, ..Default::default() };
-        Self { inputs, states: Vec::new(), scalars, tolerance: 1e-5 }
+        Self { inputs, states: Vec::new(), scalars, tolerance: 1e-5, half: false }
     }
 
     /// Adds memory that ops write in place.
@@ -112,6 +115,13 @@ impl Case {
     /// Other scalars.
     pub fn scalars(mut self, scalars: Scalars) -> Self {
         self.scalars = scalars;
+        self
+    }
+
+    /// With values in f16: the definition rounds where kernels store. Inputs are copied to f16 where ops take that;
+    /// what is looked at is stored in f32, so an output in f16 needs an op behind it.
+    pub fn in_half(mut self) -> Self {
+        self.half = true;
         self
     }
 
@@ -155,6 +165,9 @@ impl Setup {
             region_lens: Vec::new(),
             scalars: case.scalars,
         };
+        if case.half {
+            setup.graph.narrow = Some(copier);
+        }
         // Inputs lie in `Params`, the first.
         let mut free = Region::ALL[1..].iter().copied();
         let mut values = Vec::new();

@@ -5,7 +5,7 @@ use vitrine::gpu::{Gpu, GpuMachine};
 use vitrine::graph::launch::Tier;
 use vitrine::graph::{Graph, Value};
 
-use super::adapter::adapter;
+use super::adapter::{adapter, skipped};
 use super::case::{Case, Setup};
 use super::origin::{FromCpu32, FromCpu64, FromGpu, Measured, compare};
 
@@ -16,7 +16,23 @@ pub fn check_kernel(case: &Case, build: impl Fn(&mut Graph, &[Value]) -> Result<
     agree("cpu f32", &FromCpu32::run(&setup), &oracle, case.tolerance);
     let Some(gpu) = adapter() else { return };
     for tier in [Tier::Plain, Tier::Tiled] {
-        check_tier(&gpu, tier, &setup, &oracle, case.tolerance);
+        for gpu in ways_of(&gpu, case.half) {
+            check_tier(&gpu, tier, &setup, &oracle, case.tolerance);
+        }
+    }
+}
+
+/// The adapter, and where numbers of 16 bits matter also as one that cannot read them natively.
+fn ways_of(gpu: &Gpu, half: bool) -> Vec<Gpu> {
+    let mut packed = gpu.clone();
+    packed.has_f16 = false;
+    match (half, gpu.has_f16) {
+        (false, _) => vec![gpu.clone()],
+        (true, true) => vec![gpu.clone(), packed],
+        (true, false) => {
+            skipped("the adapter has no shader-f16: numbers of 16 bits are only read as words");
+            vec![packed]
+        }
     }
 }
 
@@ -24,7 +40,7 @@ fn check_tier(gpu: &Gpu, tier: Tier, setup: &Setup, oracle: &FromCpu64, toleranc
     let mut machine = GpuMachine::new(gpu, &setup.region_lens, Some(tier)).expect("a machine for the case");
     let plan = FromGpu::load(&mut machine, setup);
     let first = FromGpu::run(&mut machine, plan, setup);
-    let device = format!("{tier:?} kernels");
+    let device = format!("{tier:?} kernels, {}", if gpu.has_f16 { "f16" } else { "no f16" });
     agree(&device, &first, oracle, tolerance);
     let second = FromGpu::run(&mut machine, plan, setup);
     assert!(first.same_bits(&second), "{device}: two runs differ");

@@ -14,7 +14,7 @@ use vitrine::graph::{Graph, Place, Region, Scalars, Value};
 use vitrine::model::vit;
 use vitrine::ops::activation::{Kind, activation};
 use vitrine::ops::bias::add_bias;
-use vitrine::ops::elementwise::scale;
+use vitrine::ops::elementwise::{copier, scale};
 use vitrine::ops::matmul::{Form, matmul};
 use vitrine::train::graphs::Graphs;
 
@@ -24,7 +24,7 @@ const MAX_WORKGROUP_BYTES: u32 = 16 * 1024;
 const MAX_WORKGROUP_INVOCATIONS: u32 = 256;
 
 /// Stems, feed-forward parts and update rules that between them use every op.
-const EXPERIMENTS: [&[&str]; 5] = [
+const EXPERIMENTS: [&[&str]; 6] = [
     &[
         "model.stem=3Conv+3BN+3ReLU+1Proj",
         "model.strides=[2,1,1,4]",
@@ -44,10 +44,11 @@ const EXPERIMENTS: [&[&str]; 5] = [
     &["model.stem=1Proj+1BN+1ReLU", "model.strides=[4]", "model.ffn=conv1d-bn-gelu", "optim.sam_rho=0.1", "optim.sam_adaptive=true"],
     &["model.stem=1Proj", "model.strides=[4]", "optim.kind=sgd", "model.dim=18", "optim.sam_rho=0.1"],
     &["model.stem=1Proj+1ReLU", "model.strides=[4]", "model.stem_activation=gelu", "model.ffn=conv1d-gelu", "model.dim=64"],
+    &["model.stem=1Proj", "model.strides=[4]", "train.precision=f16", "optim.sam_rho=0.1"],
 ];
 
-fn layout(tier: Tier, choice: usize) -> Layout {
-    let mut target = Target::untuned(tier);
+fn layout(tier: Tier, choice: usize, has_f16: bool) -> Layout {
+    let mut target = Target { has_f16, ..Target::untuned(tier) };
     // Every tuned op takes its candidate of this number.
     let graphs = all_graphs();
     for node in graphs.iter().flat_map(|graph| &graph.nodes) {
@@ -102,8 +103,14 @@ fn other_ops() -> Graph {
 fn dispatches() -> Vec<(String, Dispatch)> {
     let mut found = BTreeMap::new();
     let graphs = all_graphs();
-    let layouts = [layout(Tier::Plain, 0), layout(Tier::Tiled, 0), layout(Tier::Tiled, 1), layout(Tier::Tiled, 2), layout(Tier::Tiled, 3)];
-    for (layout, graph) in layouts.iter().flat_map(|layout| graphs.iter().map(move |graph| (layout, graph))) {
+    let mut in_half = graphs.clone();
+    in_half.iter_mut().for_each(|graph| graph.narrow = Some(copier));
+    let tiers = [(Tier::Plain, 0), (Tier::Tiled, 0), (Tier::Tiled, 1), (Tier::Tiled, 2), (Tier::Tiled, 3)];
+    let whole = tiers.map(|(tier, choice)| (layout(tier, choice, false), &graphs));
+    // What a tile is made of does not depend on how its numbers are stored: one candidate is enough.
+    let stored = [(Tier::Plain, false), (Tier::Plain, true), (Tier::Tiled, false), (Tier::Tiled, true)];
+    let halved = stored.map(|(tier, has_f16)| (layout(tier, 0, has_f16), &in_half));
+    for (layout, graph) in whole.iter().chain(&halved).flat_map(|(layout, graphs)| graphs.iter().map(move |graph| (layout, graph))) {
         let plan = Plan::new("tidy", graph, layout).expect("the graph can be planned");
         for dispatch in plan.steps.into_iter().flat_map(|step| step.dispatches) {
             let key = format!("shaders/{}.wgsl, {}, {:?}", dispatch.shader, dispatch.entry, dispatch.consts);
@@ -126,7 +133,10 @@ impl Parsed {
         }
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|error| panic!("shaders/{}.wgsl: {}", dispatch.shader, error.emit_to_string(&text)));
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        // Core WGSL has pack2x16float and its like; `f16` is a feature.
+        let packed = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let capabilities = if text.starts_with("enable f16;") { packed | Capabilities::SHADER_FLOAT16 } else { packed };
+        let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|error| panic!("shaders/{}.wgsl: {}", dispatch.shader, error.emit_to_string(&text)));
         Self { module, info }
@@ -190,6 +200,18 @@ fn every_kernel_is_what_its_launch_says() {
     for (key, dispatch) in dispatches() {
         assert_eq!(mismatch(&Parsed::new(&dispatch), &dispatch), None, "{key}");
     }
+}
+
+#[test]
+fn kernels_read_numbers_of_16_bits_both_ways() {
+    let texts: Vec<String> =
+        dispatches().iter().map(|(_, dispatch)| stitch(dispatch.shader, &dispatch.consts).expect("embedded")).collect();
+    let count = |is_it: fn(&String) -> bool| texts.iter().filter(|text| is_it(text)).count();
+    assert!(count(|text| text.starts_with("enable f16;")) > 20, "natively");
+    assert!(
+        count(|text| text.contains("_word = u32;") || text.contains("{ four_halves(") || text.contains("return four_halves(")) > 20,
+        "packed"
+    );
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub fn state(trainer: &mut Trainer) -> BTreeMap<&'static str, Vec<u32>> {
         ("variance", Region::Variance),
         ("ema", Region::Ema),
         ("ema stats", Region::EmaStats),
+        ("loss scale", Region::LossScale),
     ];
     regions
         .into_iter()
