@@ -99,7 +99,9 @@ fn other_ops() -> Graph {
 fn dispatches() -> Vec<(String, Dispatch)> {
     let mut found = BTreeMap::new();
     let graphs = all_graphs();
-    let layouts = [layout(Tier::Plain, 0), layout(Tier::Tiled, 0), layout(Tier::Tiled, 1), layout(Tier::Tiled, 2), layout(Tier::Tiled, 3)];
+    let most = graphs.iter().flat_map(|graph| &graph.nodes).filter_map(|node| node.op.candidates()).map(|(_, count)| count).max();
+    let tiled = (0..most.expect("some ops are tuned")).map(|candidate| layout(Tier::Tiled, candidate));
+    let layouts: Vec<Layout> = tiled.chain([layout(Tier::Plain, 0)]).collect();
     for (layout, graph) in layouts.iter().flat_map(|layout| graphs.iter().map(move |graph| (layout, graph))) {
         let plan = Plan::new("tidy", graph, layout).expect("the graph can be planned");
         for dispatch in plan.steps.into_iter().flat_map(|step| step.dispatches) {
