@@ -113,29 +113,3 @@ fn place_in_x(spot: vec3<u32>, under: vec3<u32>) -> u32 {
     let ix = ((spot.x * dims.height + at.x) * dims.width + at.y) * dims.channels_in + under.z;
     return select(OUTSIDE, ix, at.x < dims.height && at.y < dims.width);
 }
-
-// One step of a product in shared memory: DEPTH by TILE of either operand.
-const TILE = 64u;
-const DEPTH = 16u;
-const TILE_GROUP = 256u;
-// Each invocation loads LOADS values of both operands a step.
-const LOADS = TILE * DEPTH / TILE_GROUP;
-
-var<workgroup> sh_a: array<f32, TILE * DEPTH>;
-var<workgroup> sh_b: array<f32, TILE * DEPTH>;
-var<workgroup> sh_corner: array<vec3<u32>, DEPTH>;
-
-// Adds the product of the loaded operands to 4 × 4 sums, from row 4·(lane / 16) and column 4·(lane % 16) on.
-fn add_product(lane: u32, sums: ptr<function, array<vec4<f32>, 4>>) {
-    // Every operand is written.
-    workgroupBarrier();
-    for (var d = 0u; d < DEPTH * TILE; d += TILE) {
-        let at = d + lane % 16u * 4u;
-        let b = vec4<f32>(sh_b[at], sh_b[at + 1u], sh_b[at + 2u], sh_b[at + 3u]);
-        for (var r = 0u; r < 4u; r++) {
-            (*sums)[r] += sh_a[d + lane / 16u * 4u + r] * b;
-        }
-    }
-    // The next step overwrites them.
-    workgroupBarrier();
-}

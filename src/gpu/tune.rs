@@ -21,8 +21,6 @@ use crate::platform::{files, write_atomically};
 
 /// Timed runs of a candidate after one that warms up; the fastest counts.
 const RUNS: usize = 3;
-/// Offsets of the inputs of a timed op, in words.
-const ALIGN: usize = 64;
 
 /// What the cache file holds.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -113,16 +111,19 @@ async fn fastest(gpu: &Gpu, graph: &Graph, node: &Node, key: &str, count: usize)
 
 /// Milliseconds of one run of `op` alone.
 async fn time(gpu: &Gpu, op: &Arc<dyn Op>, shapes: &[Shape], (key, candidate): (&str, usize)) -> Result<f64> {
+    // Each array has a region of its own, as long as it is in training and no longer.
     let mut graph = Graph::new();
-    let mut end = 0;
-    let mut inputs = Vec::new();
-    for shape in shapes {
-        inputs.push(graph.leaf(Place::new(Region::Params, end), shape.clone()));
-        end += shape.len().next_multiple_of(ALIGN);
-    }
+    let mut free = Region::ALL.into_iter();
+    let mut regions = Vec::new();
+    let mut take = |len: usize| {
+        let region = free.next().expect("there are more regions than ports");
+        regions.push((region, len));
+        Place::new(region, 0)
+    };
+    let inputs: Vec<_> = shapes.iter().map(|shape| graph.leaf(take(shape.len()), shape.clone())).collect();
     let output = graph.push_shared(op.clone(), &inputs)?[0];
-    graph.store(output, Place::new(Region::Grads, 0));
-    let regions = [(Region::Params, end), (Region::Grads, graph.shape(output).len())];
+    let place = take(graph.shape(output).len());
+    graph.store(output, place);
     let mut machine = GpuMachine::new(gpu, &regions, Some(Tier::Tiled))?;
     let mut layout = machine.layout();
     if let Some(target) = &mut layout.target {

@@ -28,14 +28,13 @@ const ROWS_WORKGROUP: usize = 16;
 const HELD_VECS: usize = 208;
 /// Most rows of an invocation (T0); Mesa unrolls loops of at most 32.
 const MAX_ROWS: usize = 16;
-/// Most rows one workgroup takes (T1); a multiple of every subgroup size in use.
-const MAX_GROUP_ROWS: usize = 128;
+/// What tuning chooses from (T1): most rows of a workgroup, a multiple of every subgroup size in use, and most rows
+/// of a shared tile, more of which would not lower its loads per row noticeably.
+const TILES: [[usize; 2]; 5] = [[128, 64], [64, 64], [128, 16], [64, 16], [32, 32]];
 /// Rows of a workgroup are rounded up to this (T1): the common subgroup size.
 const LANES: usize = 32;
 /// Workgroup memory every adapter has, in bytes.
 const SHARED_BYTES: usize = 16_384;
-/// Most rows of a shared tile; more would not lower its loads per row noticeably.
-const MAX_TILE_ROWS: usize = 64;
 
 /// Attention within groups of `tokens` rows of `qkv` [.., 3·D]: [.., D].
 pub fn attention(graph: &mut Graph, qkv: Value, tokens: usize, heads: usize) -> Result<Value> {
@@ -116,6 +115,16 @@ impl Extent {
         target.tier == Tier::Plain && self.head_width.is_multiple_of(4)
     }
 
+    /// Name of the choice among [`TILES`] for `op` at these sides.
+    fn choice_key(&self, op: &str) -> String {
+        format!("{op} {}x{}x{}x{}", self.batch, self.tokens, self.heads, self.head_width)
+    }
+
+    /// The largest tile among [`TILES`] that `op` takes (T1).
+    fn tile(&self, op: &str, target: &Target) -> [usize; 2] {
+        TILES[target.choice(&self.choice_key(op), 0).min(TILES.len() - 1)]
+    }
+
     /// Multiplications and additions of one N×N×w product in every head.
     fn product_flops(&self) -> f64 {
         2.0 * self.head_rows() as f64 * (self.tokens * self.head_width) as f64
@@ -163,6 +172,10 @@ impl Op for Forward {
 
     defined_by!(crate::cpu::attention::forward);
 
+    fn candidates(&self) -> Option<(String, usize)> {
+        Some((self.extent.choice_key(self.name()), TILES.len()))
+    }
+
     fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
         let slots = |qkv, out| vec![B::read(qkv, Slot::In(0)), B::write(out, Slot::Out(0)), B::write("lse", Slot::Out(1))];
@@ -170,7 +183,7 @@ impl Op for Forward {
             // Queries and sums.
             rows_dispatch("plain_forward", &self.extent, 2, slots("qkv4", "out4"), self.stores(target))
         } else {
-            dispatch("forward", target, &self.extent, slots("qkv", "out"), self.stores(target))
+            dispatch("forward", target, &self.extent, self.extent.tile(self.name(), target), slots("qkv", "out"), self.stores(target))
         };
         Launch { dispatches: vec![forward], scratch: vec![] }
     }
@@ -196,6 +209,10 @@ impl Op for Backward {
 
     defined_by!(crate::cpu::attention::backward);
 
+    fn candidates(&self) -> Option<(String, usize)> {
+        Some((self.extent.choice_key(self.name()), TILES.len()))
+    }
+
     fn launch(&self, target: &Target) -> Launch {
         use Binding as B;
         let delta = vec![B::read("out_saved", Slot::In(2)), B::read("d_out", Slot::In(0)), B::write("delta", Slot::Scratch(0))];
@@ -208,6 +225,7 @@ impl Op for Backward {
                 B::write(d_qkv, Slot::Out(0)),
             ]
         };
+        let most = self.extent.tile(self.name(), target);
         let [query, key] = if self.extent.has_plain_rows(target) {
             let bindings = slots("qkv4", "d_out4", "d_qkv4");
             // Queries, their d_out and d_Q; keys, values, d_K and d_V.
@@ -215,9 +233,10 @@ impl Op for Backward {
                 .map(|(entry, held)| rows_dispatch(entry, &self.extent, held, bindings.clone(), self.stores(target)))
         } else {
             let bindings = slots("qkv", "d_out", "d_qkv");
-            ["backward_query", "backward_key"].map(|entry| dispatch(entry, target, &self.extent, bindings.clone(), self.stores(target)))
+            ["backward_query", "backward_key"]
+                .map(|entry| dispatch(entry, target, &self.extent, most, bindings.clone(), self.stores(target)))
         };
-        let dispatches = vec![dispatch("delta_rows", target, &self.extent, delta, self.stores(target)), query, key];
+        let dispatches = vec![dispatch("delta_rows", target, &self.extent, most, delta, self.stores(target)), query, key];
         Launch { dispatches, scratch: vec![self.extent.head_rows()] }
     }
 
@@ -274,13 +293,14 @@ fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Ve
     }
 }
 
-/// One row of one head an invocation; T1 keeps a workgroup within one head, so that it shares tiles.
-fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec<Binding>, stores: Stores) -> Dispatch {
+/// One row of one head an invocation; T1 keeps a workgroup within one head, so that it shares tiles, of at `most` so
+/// many rows.
+fn dispatch(entry: &'static str, target: &Target, extent: &Extent, most: [usize; 2], bindings: Vec<Binding>, stores: Stores) -> Dispatch {
     let (workgroup, groups) = match target.tier {
         Tier::Plain => (FLAT_WORKGROUP, flat_groups(extent.head_rows(), FLAT_WORKGROUP)),
         Tier::Tiled => {
             // Blocks of equal size waste fewer invocations than full ones and a short last one.
-            let num_blocks = extent.tokens.div_ceil(MAX_GROUP_ROWS);
+            let num_blocks = extent.tokens.div_ceil(most[0]);
             let group_rows = extent.tokens.div_ceil(num_blocks).next_multiple_of(LANES);
             (group_rows, flat_groups(extent.batch * extent.heads * extent.tokens.div_ceil(group_rows), 1))
         }
@@ -294,7 +314,7 @@ fn dispatch(entry: &'static str, target: &Target, extent: &Extent, bindings: Vec
             ("HEAD_WIDTH", Const::U32(extent.head_width as u32)),
             ("SCALE", Const::F32(extent.scale() as f32)),
             ("TILED", Const::Bool(target.tier == Tier::Tiled)),
-            ("TILE_ROWS", Const::U32((SHARED_BYTES / tile_row_bytes).min(MAX_TILE_ROWS) as u32)),
+            ("TILE_ROWS", Const::U32((SHARED_BYTES / tile_row_bytes).min(most[1]) as u32)),
             ("WORKGROUP", Const::U32(workgroup as u32)),
             ("UNIT", Const::U32(target.unit() as u32)),
             ("qkv", Const::Floats(stores.qkv)),

@@ -20,8 +20,11 @@ use crate::graph::{Cost, Graph, Node, Op, Shape, Value};
 use crate::ops::activation::{Activation, Kind};
 use crate::ops::bias::AddBias;
 
-/// Side of the square of values that a tiled workgroup makes (`TILE` in shaders/lib/conv.wgsl).
-const TILE: usize = 64;
+/// What tuning chooses from (T1): squares for wide layers, slim tiles for few channels and for few positions. Both
+/// operands of 16 steps lie in workgroup memory, at most 12.5 KiB.
+const TILES: [Tile; 5] = [Tile::new(64, 64, 4), Tile::new(128, 64, 8), Tile::new(128, 32, 4), Tile::new(64, 32, 4), Tile::new(32, 64, 4)];
+/// The candidate for few channels.
+const SLIM: usize = 2;
 /// Invocations of a workgroup of the final sums of d_w.
 const WORKGROUP: usize = 64;
 /// Invocations of a workgroup of T0's kernels, and the sides of the tile that each of them keeps in registers.
@@ -32,6 +35,26 @@ const PART_LEN: usize = 256;
 const MAX_PARTS: usize = 64;
 /// Most values that the partial sums may take together.
 const PARTIAL_LEN: usize = 1 << 23;
+
+/// The values that a workgroup makes (T1).
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    rows: usize,
+    columns: usize,
+    /// Rows of an invocation, which makes 4 columns.
+    own_rows: usize,
+}
+
+impl Tile {
+    const fn new(rows: usize, columns: usize, own_rows: usize) -> Self {
+        Self { rows, columns, own_rows }
+    }
+
+    /// Workgroups that tile `rows` by `columns` values, so many times.
+    fn groups(&self, [rows, columns]: [usize; 2], times: usize) -> [u32; 3] {
+        flat_groups(rows.div_ceil(self.rows) * columns.div_ceil(self.columns) * times, 1)
+    }
+}
 
 /// Convolves `x` [B, H, W, Ci] with `w` [Co, k, k, Ci], without bias.
 pub fn conv2d(graph: &mut Graph, x: Value, w: Value, kernel: usize, stride: usize, padding: usize) -> Result<Value> {
@@ -126,6 +149,17 @@ impl Geometry {
         self.channels_in.is_multiple_of(4) && self.channels_out.is_multiple_of(4)
     }
 
+    /// Name of the choice among [`TILES`] for `op` at these sides.
+    fn choice_key(&self, op: &str) -> String {
+        let Self { batch, height, width, channels_in, channels_out, kernel, stride, padding } = self;
+        format!("{op} {batch}x{height}x{width} {channels_in}-{channels_out} k{kernel} s{stride} p{padding}")
+    }
+
+    /// What [`Op::candidates`] says of `op`.
+    fn candidates(&self, op: &str) -> Option<(String, usize)> {
+        Some((self.choice_key(op), TILES.len()))
+    }
+
     fn shape_in(&self) -> Shape {
         [self.batch, self.height, self.width, self.channels_in].into()
     }
@@ -197,13 +231,17 @@ impl Op for Forward {
 
     defined_by!(crate::cpu::conv2d::forward);
 
+    fn candidates(&self) -> Option<(String, usize)> {
+        self.geometry.candidates(self.name())
+    }
+
     fn halves(&self) -> Ports {
         Ports::new(&[0, 1], &[0])
     }
 
     fn launch(&self, target: &Target) -> Launch {
         let call = Call { bias: self.bias, relu: self.relu, ..Call::new(&self.geometry, target) };
-        call.product(self.geometry.positions(), self.geometry.channels_out)
+        call.product(self.name(), self.geometry.positions(), self.geometry.channels_out)
     }
 
     fn absorb(&self, consumer: &dyn Op, port: usize, keep: bool) -> Option<Arc<dyn Op>> {
@@ -234,6 +272,10 @@ impl Op for BackwardInput {
 
     defined_by!(crate::cpu::conv2d::backward_input);
 
+    fn candidates(&self) -> Option<(String, usize)> {
+        self.geometry.candidates(self.name())
+    }
+
     fn halves(&self) -> Ports {
         Ports::new(&[0, 1], &[0])
     }
@@ -241,7 +283,7 @@ impl Op for BackwardInput {
     fn launch(&self, target: &Target) -> Launch {
         let g = &self.geometry;
         let call = Call { transposed: true, ..Call::new(g, target) };
-        call.product(g.batch * g.height * g.width, g.channels_in)
+        call.product(self.name(), g.batch * g.height * g.width, g.channels_in)
     }
 }
 
@@ -259,6 +301,10 @@ impl Op for BackwardWeight {
     }
 
     defined_by!(crate::cpu::conv2d::backward_weight);
+
+    fn candidates(&self) -> Option<(String, usize)> {
+        self.geometry.candidates(self.name())
+    }
 
     fn halves(&self) -> Ports {
         Ports::new(&[0, 1], &[])
@@ -281,16 +327,11 @@ impl Op for BackwardWeight {
                 let entry = if by_vectors { "plain_weight_partial" } else { "plain_weight_partial_ragged" };
                 call.plain(entry, partial, [g.channels_out, g.patch_len()], num_parts)
             }
-            Tier::Tiled => call.dispatch("backward_weight_partial", partial, tiled_groups(g.patch_len(), g.channels_out, num_parts)),
+            Tier::Tiled => call.tiled(self.name(), "backward_weight_partial", partial, [g.channels_out, g.patch_len()], num_parts),
         };
-        let dispatches = vec![product, call.dispatch("backward_weight_final", last, flat_groups(weight_len, WORKGROUP))];
+        let dispatches = vec![product, call.dispatch("backward_weight_final", TILES[0], last, flat_groups(weight_len, WORKGROUP))];
         Launch { dispatches, scratch: vec![num_parts * weight_len] }
     }
-}
-
-/// Workgroups that tile so many places by so many channels, so many times.
-fn tiled_groups(places: usize, channels: usize, times: usize) -> [u32; 3] {
-    flat_groups(places.div_ceil(TILE) * channels.div_ceil(TILE) * times, 1)
 }
 
 /// What the launches of one convolution share.
@@ -310,7 +351,7 @@ impl<'a> Call<'a> {
     }
 
     /// y from x, or d_x from d_y: so many positions by so many channels.
-    fn product(&self, positions: usize, channels: usize) -> Launch {
+    fn product(&self, op: &str, positions: usize, channels: usize) -> Launch {
         let by_vectors = self.target.tier == Tier::Plain && self.geometry.has_vectors();
         let names = if by_vectors { ["x4", "w4", "y"] } else { ["x", "w", "y"] };
         let bindings = vec![
@@ -325,7 +366,7 @@ impl<'a> Call<'a> {
                 let entry = if by_vectors { "plain_forward" } else { "plain_forward_ragged" };
                 self.plain(entry, bindings, [positions, channels], 1)
             }
-            Tier::Tiled => self.dispatch("forward", bindings, tiled_groups(positions, channels, 1)),
+            Tier::Tiled => self.tiled(op, "forward", bindings, [positions, channels], 1),
         };
         Launch { dispatches: vec![dispatch], scratch: vec![] }
     }
@@ -351,9 +392,17 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn dispatch(&self, entry: &'static str, bindings: Vec<Binding>, groups: [u32; 3]) -> Dispatch {
-        let workgroup = ("WORKGROUP", Const::U32(WORKGROUP as u32));
-        let consts = self.consts(self.target.unit()).into_iter().chain([workgroup]).collect();
+    /// T1's kernel for rows by columns, so many times. Untuned: a slim tile where a square would be half empty.
+    fn tiled(&self, op: &str, entry: &'static str, bindings: Vec<Binding>, sides: [usize; 2], times: usize) -> Dispatch {
+        let guess = if sides[1] <= TILES[SLIM].columns { SLIM } else { 0 };
+        let tile = TILES[self.target.choice(&self.geometry.choice_key(op), guess).min(TILES.len() - 1)];
+        self.dispatch(entry, tile, bindings, tile.groups(sides, times))
+    }
+
+    fn dispatch(&self, entry: &'static str, tile: Tile, bindings: Vec<Binding>, groups: [u32; 3]) -> Dispatch {
+        let sides = [("WORKGROUP", WORKGROUP), ("TILE_ROWS", tile.rows), ("TILE_COLUMNS", tile.columns), ("OWN_ROWS", tile.own_rows)];
+        let sides = sides.map(|(name, value)| (name, Const::U32(value as u32)));
+        let consts = self.consts(self.target.unit()).into_iter().chain(sides).collect();
         Dispatch { shader: "ops/conv2d", entry, consts, dims: self.dims(), bindings, groups }
     }
 

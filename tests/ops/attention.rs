@@ -50,6 +50,16 @@ fn agrees_at_the_widest_head_and_over_several_blocks_of_rows() {
     }
 }
 
+/// Every size of a shared tile, with more rows than the smallest takes.
+#[test]
+fn every_tuned_tile_agrees() {
+    for candidate in 0..5 {
+        let case = case(1, 70, 2, 20).candidate(candidate);
+        check_kernel(&case, attend(70, 2));
+        check_adjoint_kernels(&case, attend(70, 2));
+    }
+}
+
 #[test]
 fn large_scores_do_not_overflow() {
     // Scores reach ±400: far beyond what exp takes without its maximum. The products that make them

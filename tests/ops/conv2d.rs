@@ -10,7 +10,7 @@ use vitrine::ops::bias::add_bias;
 use vitrine::ops::conv2d::conv2d;
 use vitrine::ops::elementwise::scale;
 
-use crate::support::{Case, Tensor, check_gradient, check_kernel, check_op};
+use crate::support::{Case, Tensor, check_adjoint_kernels, check_gradient, check_kernel, check_op};
 
 /// Sums of up to a few thousand products in f32.
 const TOLERANCE: f64 = 2e-5;
@@ -125,6 +125,18 @@ fn agrees_at_ragged_sizes() {
 fn agrees_at_the_sizes_of_a_stem() {
     for sides in [Sides::new([3, 28, 28], [3, 32], [7, 2, 3]), Sides::new([3, 14, 14], [32, 32], [3, 1, 1])] {
         check_kernel(&sides.case(), |graph, leaves| Ok(vec![sides.build(graph, leaves)?]));
+    }
+}
+
+/// Every size of a shared tile, with sides that none of them divides.
+#[test]
+fn every_tuned_tile_agrees() {
+    for candidate in 0..5 {
+        for sides in [Sides::new([2, 9, 11], [5, 70], [3, 2, 1]), Sides::new([1, 12, 12], [12, 20], [3, 1, 1])] {
+            let case = sides.case().candidate(candidate);
+            check_kernel(&case, |graph, leaves| Ok(vec![sides.build(graph, leaves)?]));
+            check_adjoint_kernels(&case, |graph, leaves| Ok(vec![sides.build(graph, leaves)?]));
+        }
     }
 }
 

@@ -76,6 +76,16 @@ fn agrees_at_the_sizes_of_a_small_vit() {
     check_kernel(&factors(Form::Tn, [172, 100, 1043]), product(Form::Tn));
 }
 
+/// Every size of a shared tile, with sides that none of them divides.
+#[test]
+fn every_tuned_tile_agrees() {
+    for candidate in 0..4 {
+        for form in FORMS {
+            check_kernel(&factors(form, [132, 84, 100]).candidate(candidate), product(form));
+        }
+    }
+}
+
 #[test]
 fn splits_a_long_inner_side() {
     // Both with whole vectors and without, and with a last split that is short.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vitrine::error::Result;
 use vitrine::graph::graph::Source;
 use vitrine::graph::machine::{Machine, PlanId};
-use vitrine::graph::plan::Plan;
+use vitrine::graph::plan::{Layout, Plan};
 use vitrine::graph::{Graph, Place, Region, Scalars, Value};
 use vitrine::ops::elementwise::copier;
 
@@ -97,13 +97,15 @@ pub struct Case {
     pub tolerance: f64,
     /// Whether what can be stored in f16 is.
     pub half: bool,
+    /// The candidate that every tuned op takes; none: untuned.
+    pub candidate: Option<usize>,
 }
 
 impl Case {
     /// Inputs with no states, plain scalars (all factors 1, the rest 0), and a tolerance of 1e-5.
     pub fn new(inputs: Vec<Tensor>) -> Self {
         let scalars = Scalars { loss_scale: 1.0, bias_correction1: 1.0, bias_correction2: 1.0, ..Default::default() };
-        Self { inputs, states: Vec::new(), scalars, tolerance: 1e-5, half: false }
+        Self { inputs, states: Vec::new(), scalars, tolerance: 1e-5, half: false, candidate: None }
     }
 
     /// Adds memory that ops write in place.
@@ -122,6 +124,12 @@ impl Case {
     /// what is looked at is stored in f32, so an output in f16 needs an op behind it.
     pub fn in_half(mut self) -> Self {
         self.half = true;
+        self
+    }
+
+    /// Every tuned op takes this candidate, or its last.
+    pub fn candidate(mut self, candidate: usize) -> Self {
+        self.candidate = Some(candidate);
         self
     }
 
@@ -148,12 +156,23 @@ pub struct Setup {
     /// For `Machine::new`.
     pub region_lens: Vec<(Region, usize)>,
     scalars: Scalars,
+    candidate: Option<usize>,
 }
 
 /// Builds the op under test on its leaves; returns the values to look at.
 pub type Build<'a> = &'a dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>>;
 
 impl Setup {
+    /// The machine's layout, with the case's candidate for every tuned op.
+    pub fn layout(&self, machine: &dyn Machine) -> Layout {
+        let mut layout = machine.layout();
+        if let (Some(candidate), Some(target)) = (self.candidate, &mut layout.target) {
+            let tuned = self.graph.nodes.iter().filter_map(|node| node.op.candidates());
+            target.choices.extend(tuned.map(|(key, count)| (key, candidate.min(count - 1))));
+        }
+        layout
+    }
+
     /// Builds the graph of `case`.
     pub fn new(case: &Case, build: Build<'_>) -> Self {
         let mut setup = Self {
@@ -164,6 +183,7 @@ impl Setup {
             guarded: Vec::new(),
             region_lens: Vec::new(),
             scalars: case.scalars,
+            candidate: case.candidate,
         };
         if case.half {
             setup.graph.narrow = Some(copier);

@@ -87,7 +87,7 @@ impl FromCpu32 {
 impl FromGpu {
     /// Plans and loads a setup; run it with [`FromGpu::run`].
     pub fn load(machine: &mut GpuMachine, setup: &Setup) -> PlanId {
-        let plan = Plan::new("check", &setup.graph, &machine.layout()).expect("the graph can be planned for the adapter");
+        let plan = Plan::new("check", &setup.graph, &setup.layout(machine)).expect("the graph can be planned for the adapter");
         machine.load(plan).expect("the adapter takes the plan")
     }
 

@@ -105,12 +105,14 @@ fn dispatches() -> Vec<(String, Dispatch)> {
     let graphs = all_graphs();
     let mut in_half = graphs.clone();
     in_half.iter_mut().for_each(|graph| graph.narrow = Some(copier));
-    let tiers = [(Tier::Plain, 0), (Tier::Tiled, 0), (Tier::Tiled, 1), (Tier::Tiled, 2), (Tier::Tiled, 3)];
-    let whole = tiers.map(|(tier, choice)| (layout(tier, choice, false), &graphs));
+    let most = graphs.iter().flat_map(|graph| &graph.nodes).filter_map(|node| node.op.candidates()).map(|(_, count)| count).max();
+    let tiled = (0..most.expect("some ops are tuned")).map(|candidate| (layout(Tier::Tiled, candidate, false), &graphs));
+    let whole = tiled.chain([(layout(Tier::Plain, 0, false), &graphs)]);
     // What a tile is made of does not depend on how its numbers are stored: one candidate is enough.
     let stored = [(Tier::Plain, false), (Tier::Plain, true), (Tier::Tiled, false), (Tier::Tiled, true)];
     let halved = stored.map(|(tier, has_f16)| (layout(tier, 0, has_f16), &in_half));
-    for (layout, graph) in whole.iter().chain(&halved).flat_map(|(layout, graphs)| graphs.iter().map(move |graph| (layout, graph))) {
+    let all: Vec<_> = whole.chain(halved).collect();
+    for (layout, graph) in all.iter().flat_map(|(layout, graphs)| graphs.iter().map(move |graph| (layout, graph))) {
         let plan = Plan::new("tidy", graph, layout).expect("the graph can be planned");
         for dispatch in plan.steps.into_iter().flat_map(|step| step.dispatches) {
             let key = format!("shaders/{}.wgsl, {}, {:?}", dispatch.shader, dispatch.entry, dispatch.consts);
