@@ -17,7 +17,7 @@ pub fn unscale<T: Real>(_op: &Unscale, io: &mut Io<'_, T>) {
     gradients.par_chunks_mut(CHUNK).for_each(|gradients| {
         vectorised(
             #[inline(always)]
-            || gradients.iter_mut().for_each(|g| *g = *g * factor),
+            || gradients.iter_mut().for_each(|g| *g *= factor),
         );
     });
 }
@@ -38,7 +38,7 @@ pub fn update<T: Real>(op: &Update, io: &mut Io<'_, T>) {
         if state[1] >= T::of(op.every as f64) {
             state[1] = T::ZERO;
             if state[0] < of(MOST) {
-                state[0] = state[0] * of(GROWTH);
+                state[0] *= of(GROWTH);
             }
         }
     }
