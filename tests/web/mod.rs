@@ -5,6 +5,10 @@
 
 /// A browser and what it is asked.
 mod chrome;
+/// A training of this machine, followed.
+mod live;
+/// Letters, themes, keys, addresses.
+mod look;
 /// The page as scripts see it.
 mod page;
 /// What must work in every browser.

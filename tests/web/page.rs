@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use vitrine::serve::{Site, listen};
 
-use super::chrome::{Chrome, until};
+use super::chrome::{Chrome, Graphics, until};
 
 /// Settings of a model that trains in seconds on a processor.
 pub const TOY: [&str; 11] = [
@@ -22,6 +22,9 @@ pub const TOY: [&str; 11] = [
     "probe.images=2",
 ];
 
+/// Letters of a summary that a failure prints.
+const MAX_STATE: usize = 4000;
+
 /// A page of the site.
 pub struct Page {
     /// The browser it is in.
@@ -32,14 +35,21 @@ pub struct Page {
 
 impl Page {
     /// Opens the site; `None`, said loudly, where there is no site or no browser.
-    pub fn open(name: &str, has_webgpu: bool, query: &str) -> Option<Self> {
+    pub fn open(name: &str, graphics: Graphics, query: &str) -> Option<Self> {
+        let mut page = Self::without_page(name, graphics)?;
+        page.go_to(query);
+        Some(page)
+    }
+
+    /// A browser beside a served site that it has not opened yet.
+    pub fn without_page(name: &str, graphics: Graphics) -> Option<Self> {
         let is_required = std::env::var("REQUIRE_BROWSER").is_ok();
         let Some(root) = std::env::var_os("VITRINE_SITE").map(PathBuf::from) else {
             assert!(!is_required, "REQUIRE_BROWSER is set, and VITRINE_SITE is not");
             eprintln!("SKIPPED: VITRINE_SITE names no built site");
             return None;
         };
-        let Some(chrome) = Chrome::start(has_webgpu) else {
+        let Some(chrome) = Chrome::start(graphics) else {
             assert!(!is_required, "REQUIRE_BROWSER is set, and there is no Chromium");
             eprintln!("SKIPPED: no Chromium");
             return None;
@@ -47,17 +57,30 @@ impl Page {
         let listener = listen(0).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         std::thread::spawn(move || Site { root, runs_dir: None }.serve(&listener));
-        let mut page = Self { chrome, address: format!("http://localhost:{port}/"), name: name.to_string() };
-        page.go_to(query);
-        Some(page)
+        Some(Self { chrome, address: format!("http://localhost:{port}/"), name: name.to_string() })
     }
 
     /// Opens the page anew, at `?query#hash`.
     pub fn go_to(&mut self, query: &str) {
+        self.load(query);
+        self.wait("the page starts", |state| state["device"].as_str().is_some_and(|device| !device.is_empty()).then_some(()));
+    }
+
+    /// Opens the page anew, whatever comes of it.
+    pub fn load(&mut self, query: &str) {
         let address = format!("{}{query}", self.address);
         self.chrome.open("about:blank");
         self.chrome.open(&address);
-        self.wait("the page starts", |state| state["device"].as_str().is_some_and(|device| !device.is_empty()).then_some(()));
+    }
+
+    /// Has the site come from another server.
+    pub fn serve_from(&mut self, address: &str) {
+        self.address = address.to_string();
+    }
+
+    /// Where the site is.
+    pub fn origin(&self) -> &str {
+        self.address.trim_end_matches('/')
     }
 
     /// The page's summary; null before it runs.
@@ -72,21 +95,46 @@ impl Page {
         self.chrome.eval(&format!("window.vitrine.ask({text})"));
     }
 
-    /// Starts a training of the toy with further settings.
-    pub fn train(&mut self, key: &str, sets: &[&str], max_steps: Option<u64>) {
+    /// Starts a training of the toy with further settings; its id, once it has one.
+    pub fn train(&mut self, key: &str, sets: &[&str], max_steps: Option<u64>) -> String {
         let sets: Vec<&str> = TOY.iter().chain(sets).copied().collect();
+        let ids = |state: &Value| state["open"].as_object().map_or(Vec::new(), |open| open.keys().cloned().collect::<Vec<_>>());
+        let known = ids(&self.state());
         self.ask(&json!({ "TrainPreset": { "key": key, "preset": "demo", "sets": sets, "max_steps": max_steps } }));
+        self.wait("the training has its id", |state| {
+            assert!(state["open"][key]["failure"].is_null(), "{}", state["open"][key]);
+            ids(state).into_iter().find(|id| id != key && !known.contains(id))
+        })
+    }
+
+    /// Waits until the run with this id satisfies `look`; its summary.
+    pub fn wait_for(&mut self, what: &str, id: &str, look: impl Fn(&Value) -> bool) -> Value {
+        self.wait(what, |state| Some(state["open"][id].clone()).filter(|run| look(run)))
+    }
+
+    /// Carries out an action by its name, as people without a mouse do: Ctrl-K, the name, Enter.
+    pub fn by_name(&mut self, name: &str) {
+        // Letters go where text is typed, once the palette has opened.
+        let is_typing = "document.activeElement?.tagName === 'INPUT'";
+        self.chrome.press("k", true);
+        self.watched(|page| until("the palette takes letters", || (page.chrome.eval(is_typing) == true).then_some(())));
+        for letter in name.chars() {
+            self.chrome.press(&letter.to_string(), false);
+        }
+        self.chrome.press("Enter", false);
+        self.watched(|page| until("the palette is closed", || (page.chrome.eval(is_typing) == false).then_some(())));
     }
 
     /// Waits for something in the summary; leaves a picture if it does not come.
     pub fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> T {
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| until(what, || look(&self.state()))));
-        found.unwrap_or_else(|panic| {
-            self.keep_picture();
-            let state = self.state();
-            eprintln!("{}: {state:#}\nerrors: {:#?}", self.name, self.chrome.errors);
-            std::panic::resume_unwind(panic)
-        })
+        self.watched(|page| until(what, || look(&page.state())))
+    }
+
+    /// Waits until the words read aloud satisfy `look`.
+    pub fn wait_for_words(&mut self, what: &str, look: impl Fn(&str) -> bool) {
+        self.watched(|page| {
+            until(what, || page.chrome.eval("document.getElementById('status').textContent").as_str().filter(|text| look(text)).map(drop));
+        });
     }
 
     /// Waits for a run that satisfies `look`: its id and summary.
@@ -97,10 +145,24 @@ impl Page {
         })
     }
 
-    /// Puts a picture of the page where failures are looked at.
-    fn keep_picture(&mut self) {
+    /// Does something; where it fails, a picture and the summary are left to look at.
+    pub fn watched<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(self)));
+        found.unwrap_or_else(|panic| {
+            // A browser that no longer answers leaves nothing to look at.
+            let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                self.keep_picture("failed");
+                self.state().to_string().chars().take(MAX_STATE).collect::<String>()
+            }));
+            eprintln!("{}: {}\nerrors: {:#?}", self.name, left.unwrap_or_default(), self.chrome.errors);
+            std::panic::resume_unwind(panic)
+        })
+    }
+
+    /// Puts a picture of the page where it is looked at: `VITRINE_PICTURES`, else the folder for temporary files.
+    pub fn keep_picture(&mut self, word: &str) {
         let folder = std::env::var_os("VITRINE_PICTURES").map_or_else(std::env::temp_dir, PathBuf::from);
-        let path = folder.join(format!("vitrine-{}.png", self.name));
+        let path = folder.join(format!("vitrine-{}-{word}.png", self.name));
         if std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, self.chrome.picture())).is_ok() {
             eprintln!("picture: {}", path.display());
         }
@@ -116,7 +178,7 @@ impl Page {
 
 /// The events of a run's summary: step and name.
 pub fn events(run: &Value) -> Vec<(u64, String)> {
-    serde_json::from_value(run["events"].clone()).expect("events")
+    if run.is_null() { Vec::new() } else { serde_json::from_value(run["events"].clone()).expect("events") }
 }
 
 /// The losses of the first and the last step.

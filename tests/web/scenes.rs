@@ -1,15 +1,16 @@
 //! What must work in every browser: one page on WebGPU, one without it.
 
+use std::path::Path;
 use std::sync::mpsc;
 
 use serde_json::{Value, json};
 use vitrine::config::{Sources, load};
 use vitrine::platform::Wait as _;
 use vitrine::run::event::Event;
-use vitrine::run::{read, vitrun};
-use vitrine::train::session::{DeviceChoice, Request, Start, run};
+use vitrine::run::{number, read, vitrun};
+use vitrine::train::session::{DeviceChoice, Outcome, Request, Start, run};
 
-use super::chrome::until;
+use super::chrome::{Graphics, until};
 use super::page::{Page, TOY, events, losses};
 
 /// The kernels that the self-test must have seen, in both tiers.
@@ -17,84 +18,128 @@ const MIN_KERNELS: usize = 40;
 
 #[test]
 fn on_webgpu() {
-    let Some(mut page) = Page::open("webgpu", true, "?device=gpu") else { return };
+    let Some(mut page) = Page::open("webgpu", Graphics::WebGpu, "?device=gpu") else { return };
     let device = page.state()["device"].as_str().unwrap_or_default().to_string();
     assert!(!device.contains("cpu"), "{device}");
     trains(&mut page);
     crashes(&mut page);
+    trains_a_pair(&mut page);
     loses_its_device(&mut page);
     exports(&mut page);
+    takes_a_dropped_run(&mut page);
     resumes(&mut page, "?device=gpu");
+    restores_a_link(&mut page);
     is_well(&mut page);
     page.assert_no_errors();
 }
 
 #[test]
 fn without_webgpu() {
-    let Some(mut page) = Page::open("no-webgpu", false, "") else { return };
+    let Some(mut page) = Page::open("no-webgpu", Graphics::WebGl, "") else { return };
     assert!(page.state()["device"].as_str().is_some_and(|device| device.contains("cpu")));
     trains(&mut page);
     crashes(&mut page);
+    starts_the_twin(&mut page);
     exports(&mut page);
+    takes_a_dropped_run(&mut page);
     resumes(&mut page, "");
     restores_a_link(&mut page);
     refuses_what_is_damaged(&mut page);
+    goes_on_with_a_full_disk(&mut page);
     page.assert_no_errors();
 }
 
 /// The loss of the toy falls below the uniform guess.
 fn trains(page: &mut Page) {
-    page.train("toy", &["optim.lr=3e-3", "schedule.epochs=3"], None);
-    let (_, run) = page.wait_for_run("the loss falls", |run| {
+    let id = page.train("toy", &["optim.lr=3e-3", "schedule.epochs=3"], None);
+    let run = page.wait_for("the loss falls", &id, |run| {
         let (first, last) = losses(run);
         run["num_steps"].as_u64() > Some(40) && last < 0.8 * first
     });
     assert!(events(&run).iter().any(|(_, name)| name == "probe"), "{run}");
-    page.wait_for_run("the toy ends", |run| run["is_closed"] == true && run["failure"].is_null());
+    page.wait_for("the toy ends", &id, |run| run["is_closed"] == true && run["failure"].is_null());
 }
 
 /// An absurd learning rate is marked at the step where the same training crashes natively.
 fn crashes(page: &mut Page) {
     let sets = ["optim.lr=1e20", "schedule.epochs=1"];
-    page.train("crash", &sets, None);
+    let id = page.train("crash", &sets, None);
     let is_crash = |run: &Value| run["is_closed"] == true && events(run).iter().any(|(_, name)| name == "non_finite");
-    let (_, run) = page.wait_for_run("the crash is marked", is_crash);
+    let run = page.wait_for("the crash is marked", &id, is_crash);
     let step = events(&run).into_iter().find(|(_, name)| name == "non_finite").map(|(step, _)| step);
 
     let folder = tempfile::tempdir().expect("a folder");
-    let sets = TOY.iter().chain(&sets).map(ToString::to_string).collect();
-    let request = Request {
+    let outcome = run_natively(&native_request("crash", &sets, None, folder.path()));
+    assert_eq!(step, outcome.crash.map(|crash| crash.step), "the step of the crash");
+}
+
+/// A training of the toy on this machine's processor.
+pub fn native_request(name: &str, sets: &[&str], max_steps: Option<u64>, runs_dir: &Path) -> Request {
+    let sets = TOY.iter().chain(sets).map(ToString::to_string).collect();
+    Request {
         resolved: load(&Sources { preset: Some("demo"), sets, ..Sources::default() }).expect("a good config"),
-        name: "crash".into(),
-        runs_dir: folder.path().to_path_buf(),
-        max_steps: None,
+        name: name.into(),
+        runs_dir: runs_dir.to_path_buf(),
+        max_steps,
         start: Start::Fresh,
         device: DeviceChoice::Cpu,
         adapter: None,
-    };
-    let outcome = run_natively(&request);
-    assert_eq!(step, outcome, "the step of the crash");
+    }
 }
 
-fn run_natively(request: &Request) -> Option<u64> {
+fn run_natively(request: &Request) -> Outcome {
     let (_sender, commands) = mpsc::channel();
-    run(request, &commands, &mut |_| {}).wait().expect("a session").crash.map(|crash| crash.step)
+    run(request, &commands, &mut |_| {}).wait().expect("a session")
+}
+
+/// Two stems side by side, same seed, in one tab.
+fn trains_a_pair(page: &mut Page) {
+    let ids = [("pair A", "1Proj+1BN+1ReLU"), ("pair B", "1Proj")].map(|(key, stem)| {
+        let stem = format!("model.stem={stem}");
+        page.train(key, &[&stem, "schedule.epochs=1"], Some(12))
+    });
+    for id in &ids {
+        page.wait_for("both of a pair end", id, |run| run["is_closed"] == true && run["num_steps"] == 12 && run["failure"].is_null());
+    }
+    page.go_to(&format!("?device=gpu#twin?runs={},{}", ids[0], ids[1]));
+    for id in &ids {
+        page.wait_for("the pair is on the screen", id, |run| run["num_steps"] == 12);
+    }
+    page.wait_for_words("the pair is read aloud", |words| {
+        words.starts_with("Twin A/B screen; demo: ") && words.matches("step 12").count() == 2
+    });
+}
+
+/// The twin of the first card, started by the keyboard alone; both make steps, and end when they are told to.
+fn starts_the_twin(page: &mut Page) {
+    page.by_name("start the twin");
+    page.wait("the twin's screen", |state| state["location"].as_str()?.starts_with("twin").then_some(()));
+    let sides = ["twin A 1Proj+1BN+1ReLU", "twin B 1Proj"].map(|name| {
+        let is_under_way = |run: &Value| run["name"] == name && run["step"].as_u64() >= Some(2);
+        page.wait_for_run("both sides make steps", is_under_way)
+    });
+    let [(_, a), (_, b)] = &sides;
+    assert_eq!((a["failure"].is_null(), b["failure"].is_null()), (true, true), "{a} {b}");
+    for (id, _) in &sides {
+        page.ask(&json!({ "Command": [id, "stop"] }));
+        page.wait_for("it stops", id, |run| run["is_closed"] == true);
+    }
 }
 
 /// A lost device is an event, and the training comes to its end.
 fn loses_its_device(page: &mut Page) {
-    page.train("lost", &["schedule.epochs=2", "train.checkpoint_every=5"], Some(30));
-    let (id, _) = page.wait_for_run("it is under way", |run| run["step"].as_u64() >= Some(8) && run["is_closed"] == false);
+    let id = page.train("lost", &["schedule.epochs=2", "train.checkpoint_every=5"], Some(30));
+    page.wait_for("it is under way", &id, |run| run["step"].as_u64() >= Some(8));
     page.ask(&json!({ "Command": [id, "lose_device"] }));
-    page.wait_for_run("the training ends on a new device", |run| {
+    page.wait_for("the training ends on a new device", &id, |run| {
         run["is_closed"] == true && run["step"] == 30 && events(run).iter().any(|(_, name)| name == "device_lost")
     });
 }
 
 /// A run of the tab is a run natively: the same steps and the same losses.
 fn exports(page: &mut Page) {
-    page.train("short", &["schedule.epochs=1"], Some(12));
-    let (id, run) = page.wait_for_run("a short run ends", |run| run["is_closed"] == true && run["step"] == 12);
+    let id = page.train("short", &["schedule.epochs=1"], Some(12));
+    let run = page.wait_for("a short run ends", &id, |run| run["is_closed"] == true && run["step"] == 12);
     page.ask(&json!({ "ExportRun": id }));
     let file = page.chrome.downloads.path().join(format!("{id}.vitrun"));
     let bytes = until("the file is downloaded", || std::fs::read(&file).ok().filter(|bytes| !bytes.is_empty()));
@@ -108,21 +153,48 @@ fn exports(page: &mut Page) {
     assert!((steps[0] - first).abs() < 1e-2 && (steps[11] - last).abs() < 1e-2, "{steps:?} and {run}");
 }
 
+/// A run trained natively, packed and dropped on the page, has its steps and losses there.
+fn takes_a_dropped_run(page: &mut Page) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outcome = run_natively(&native_request("dropped", &["schedule.epochs=1"], Some(9), folder.path()));
+    let recorded = read::read_run(&outcome.run_dir).expect("readable");
+    let native: Vec<f64> =
+        recorded.events.iter().filter_map(|event| if let Event::Step(stat) = event { Some(stat.loss) } else { None }).collect();
+    let file = folder.path().join("dropped.vitrun");
+    std::fs::write(&file, vitrun::pack(&outcome.run_dir, false, Vec::new()).expect("a packed run")).expect("written");
+    page.chrome.drop_file(&file);
+    let (_, run) = page.wait_for_run("the dropped run is open", |run| run["name"] == "dropped" && run["num_steps"] == 9);
+    let shown = [number::short(native[0]), number::short(native[8])];
+    assert_eq!(run["losses"], json!(shown));
+}
+
 /// A training that a reload interrupts goes on from its last checkpoint.
 fn resumes(page: &mut Page, query: &str) {
-    page.train("long", &["schedule.epochs=50", "train.checkpoint_every=5"], None);
-    let (id, run) = page.wait_for_run("a long run is under way", |run| run["is_closed"] == false && run["step"].as_u64() >= Some(12));
+    let id = page.train("long", &["schedule.epochs=50", "train.checkpoint_every=5"], None);
+    let run = page.wait_for("a long run is under way", &id, |run| run["is_closed"] == false && run["step"].as_u64() >= Some(12));
     // What is kept is written once a second.
     std::thread::sleep(std::time::Duration::from_secs(3));
     page.go_to(query);
     let step = run["step"].as_u64().unwrap_or(0);
     page.wait("it goes on", |state| {
         let run = &state["open"][&id];
-        let is_resumed = events_of(run).iter().any(|(_, name)| name == "resumed");
+        let is_resumed = events(run).iter().any(|(_, name)| name == "resumed");
         (is_resumed && run["num_steps"].as_u64() > Some(step + 3)).then_some(())
     });
     page.ask(&json!({ "Command": [id, "stop"] }));
     page.wait("it stops", |state| (state["open"][&id]["is_closed"] == true).then_some(()));
+}
+
+/// Where the browser's space for the site is full, the page says so, and the training comes to its end.
+fn goes_on_with_a_full_disk(page: &mut Page) {
+    let origin = page.origin().to_string();
+    page.chrome.call("Storage.overrideQuotaForOrigin", json!({ "origin": origin, "quotaSize": 1 }));
+    let id = page.train("full", &["schedule.epochs=1", "train.checkpoint_every=2"], Some(20));
+    page.wait("a message about the space", |state| {
+        state["messages"].as_array()?.iter().any(|text| text.as_str().is_some_and(|text| text.contains("is full"))).then_some(())
+    });
+    page.wait_for("it ends all the same", &id, |run| run["is_closed"] == true && run["step"] == 20);
+    page.chrome.call("Storage.overrideQuotaForOrigin", json!({ "origin": origin }));
 }
 
 /// A link opens a recorded run on the screen it names, also before the list of runs is there.
@@ -135,10 +207,6 @@ fn restores_a_link(page: &mut Page) {
     let (_, run) = page.wait_for_run("the run of the link", |run| run["num_steps"] == step || !run["failure"].is_null());
     assert!(events(&run).iter().any(|(_, name)| name == "collapsed"), "{run}");
     assert!(page.state()["location"].as_str().is_some_and(|hash| hash.starts_with("autopsy") && hash.contains(id)));
-}
-
-fn events_of(run: &Value) -> Vec<(u64, String)> {
-    if run.is_null() { Vec::new() } else { events(run) }
 }
 
 /// Every kernel passes the self-test in this browser's compiler.
