@@ -82,7 +82,7 @@ pub fn table(times: &[OpTime]) -> String {
 
 /// The op of a timing: `matmul.nt` of `blocks.0.attn matmul.nt (ops/matmul)`, with what is in brackets.
 fn op_of(label: &str) -> &str {
-    let end_of_op = label.find(" (ops/").or(label.find(" (plain/")).or(label.find(" (metric/")).unwrap_or(label.len());
+    let end_of_op = [" (ops/", " (plain/", " (narrow/", " (metric/"].iter().find_map(|folder| label.find(folder)).unwrap_or(label.len());
     let start = label[..end_of_op].rfind(' ').map_or(0, |space| space + 1);
     &label[start..]
 }

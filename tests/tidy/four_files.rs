@@ -46,8 +46,10 @@ fn every_kernel_has_its_four_files() {
 
 #[test]
 fn kernels_for_software_adapters_belong_to_an_op() {
-    let strays: Vec<String> = names("shaders/plain", "wgsl").difference(&names("shaders/ops", "wgsl")).cloned().collect();
-    assert!(strays.is_empty(), "shaders/plain has kernels of no op: {strays:?}");
+    for folder in ["shaders/plain", "shaders/narrow"] {
+        let strays: Vec<String> = names(folder, "wgsl").difference(&names("shaders/ops", "wgsl")).cloned().collect();
+        assert!(strays.is_empty(), "{folder} has kernels of no op: {strays:?}");
+    }
 }
 
 #[test]

@@ -99,7 +99,8 @@ fn other_ops() -> Graph {
 fn dispatches() -> Vec<(String, Dispatch)> {
     let mut found = BTreeMap::new();
     let graphs = all_graphs();
-    let layouts = [layout(Tier::Plain, 0), layout(Tier::Tiled, 0), layout(Tier::Tiled, 1), layout(Tier::Tiled, 2), layout(Tier::Tiled, 3)];
+    let narrow = [layout(Tier::Plain, 0), layout(Tier::Narrow, 0)];
+    let layouts: Vec<Layout> = narrow.into_iter().chain((0..4).map(|choice| layout(Tier::Tiled, choice))).collect();
     for (layout, graph) in layouts.iter().flat_map(|layout| graphs.iter().map(move |graph| (layout, graph))) {
         let plan = Plan::new("tidy", graph, layout).expect("the graph can be planned");
         for dispatch in plan.steps.into_iter().flat_map(|step| step.dispatches) {
@@ -218,7 +219,7 @@ fn every_kernel_keeps_to_the_default_limits() {
         let [x, y, z] = parsed.module.entry_points[parsed.entry_ix(dispatch.entry)].workgroup_size;
         assert!(x * y * z <= MAX_WORKGROUP_INVOCATIONS && z <= 64, "{key}: workgroup {x}×{y}×{z}");
         assert!(dispatch.groups.iter().all(|groups| (1..=MAX_GROUPS).contains(groups)), "{key}: {:?} workgroups", dispatch.groups);
-        if dispatch.shader.starts_with("plain/") || dispatch.entry.starts_with("plain") {
+        if ["plain/", "narrow/"].iter().any(|folder| dispatch.shader.starts_with(folder)) || dispatch.entry.starts_with("plain") {
             assert_eq!(shared_bytes, 0, "{key}: a plain kernel has no workgroup memory");
         }
     }
