@@ -125,6 +125,19 @@ function frontOf(worker) {
   };
 }
 
+// `?bench=PRESET` (`&batch=32&secs=5&device=gpu`): training alone against the clock, without the screens; one line of JSON.
+function measure(worker, asked) {
+  document.body.classList.add("plain");
+  const show = (result) => (document.querySelector("main").textContent = JSON.stringify(result));
+  worker.onmessage = ({ data }) => {
+    const { Speed, Notice } = data.failure ? { Notice: { Message: data.failure } } : JSON.parse(data.text);
+    if (Speed) show({ preset: asked.get("bench"), ...Speed });
+    if (Notice?.Message) show({ error: Notice.Message });
+  };
+  const [batch, secs] = [["batch", 32], ["secs", 5]].map(([name, usual]) => Number(asked.get(name) ?? usual));
+  worker.postMessage({ text: JSON.stringify({ Speed: { preset: asked.get("bench"), batch, secs } }) });
+}
+
 async function begin() {
   if (typeof WebAssembly !== "object") return fallBack("This browser has no WebAssembly");
   if (!hasCanvas()) return fallBack("This browser has neither WebGPU nor WebGL 2");
@@ -132,6 +145,7 @@ async function begin() {
   const module = await WebAssembly.compileStreaming(fetch(new URL("./vitrine_bg.wasm", import.meta.url)));
   const asked = new URLSearchParams(location.search);
   worker.postMessage({ module, about: { base_url: new URL(".", location.href).href, device: asked.get("device") ?? "auto" } });
+  if (asked.has("bench")) return measure(worker, asked);
   await init({ module_or_path: module });
   // The screens smooth their edges themselves; several samples a pixel would be most of a frame where WebGL is software.
   const canvas = document.getElementById("canvas");

@@ -11,6 +11,8 @@ struct Dims {
     splits: u32,
     // Inner length of one split, a multiple of 4.
     split_k: u32,
+    // Rows that an invocation of narrow/matmul makes.
+    rows: u32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 

@@ -15,9 +15,8 @@
 //# include lib/erf
 //# include lib/half
 //# include lib/product
+//# include lib/vectors
 
-@group(1) @binding(2) var<storage, read> bias4: array<vec4<f32>>;
-@group(1) @binding(3) var<storage, read> residual4: array<vec4<f32>>;
 @group(1) @binding(4) var<storage, read> a4: array<a4_word>;
 @group(1) @binding(5) var<storage, read> b4: array<b4_word>;
 
@@ -47,24 +46,6 @@ fn row_of_acc(row: u32) -> array<vec4<f32>, TILE_N4> {
         }
     }
     return sums;
-}
-
-fn finish_vec(ix: u32, sum: vec4<f32>) {
-    var value = sum;
-    if (KEEP) {
-        set_pre(ix, value);
-    }
-    if (ACTIVATION == 1u) {
-        value = vec4<f32>(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
-    }
-    if (ACTIVATION == 2u) {
-        // NaN fails the comparison and passes through.
-        value = select(value, vec4<f32>(0.0), value <= vec4<f32>(0.0));
-    }
-    if (RESIDUAL) {
-        value += residual4[ix];
-    }
-    set_y(ix, value);
 }
 
 // The last tiles reach back over their neighbours instead of over the edge: what they share is made

@@ -127,6 +127,7 @@ impl Opened {
         Self {
             tier: match gpu.tier() {
                 Tier::Plain => "T0: no barriers, register tiles",
+                Tier::Narrow => "T0n: no barriers, panels of the invocation's own",
                 Tier::Tiled => "T1: tiles in workgroup memory",
             },
             buffer_bytes: limits.max_buffer_size,

@@ -82,7 +82,8 @@ pub fn table(times: &[OpTime]) -> String {
 
 /// The op of a timing: `matmul.nt` of `blocks.0.attn matmul.nt (ops/matmul)`, with what is in brackets.
 fn op_of(label: &str) -> &str {
-    let end_of_op = [" (ops/", " (plain/", " (metric/", " (augment/"].iter().find_map(|kernel| label.find(kernel)).unwrap_or(label.len());
+    let folders = [" (ops/", " (plain/", " (narrow/", " (metric/", " (augment/"];
+    let end_of_op = folders.iter().find_map(|folder| label.find(folder)).unwrap_or(label.len());
     let start = label[..end_of_op].rfind(' ').map_or(0, |space| space + 1);
     &label[start..]
 }

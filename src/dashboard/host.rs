@@ -97,7 +97,7 @@ pub enum Start {
 pub struct KernelFinding {
     /// Family and entry: `attention.forward`.
     pub kernel: String,
-    /// `T0` or `T1`.
+    /// `T0`, `T0n` or `T1`.
     pub tier: String,
     /// The largest error over the size of the values.
     pub error: f64,

@@ -68,7 +68,12 @@ async fn infos_of(adapters: &[wgpu::Adapter]) -> Vec<wgpu::AdapterInfo> {
 /// Whether the adapter is a processor in disguise (lavapipe, SwiftShader, WARP).
 pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
     // Browsers tell no device type, but Chrome names SwiftShader.
-    info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader")
+    info.device_type == wgpu::DeviceType::Cpu || is_swiftshader(info)
+}
+
+/// Whether it is the one that browsers bring along: vectors of 4 floats, and a compiler in a hurry.
+fn is_swiftshader(info: &wgpu::AdapterInfo) -> bool {
+    info.name.to_lowercase().contains("swiftshader")
 }
 
 /// Index of the adapter to open: the best kind among those whose name contains `name`, in any case.
@@ -145,7 +150,11 @@ impl Gpu {
 
     /// The kernel tier this adapter runs best.
     pub fn tier(&self) -> Tier {
-        if self.is_software() { Tier::Plain } else { Tier::Tiled }
+        match (self.is_software(), is_swiftshader(&self.info)) {
+            (true, true) => Tier::Narrow,
+            (true, false) => Tier::Plain,
+            (false, _) => Tier::Tiled,
+        }
     }
 
     /// What launches may assume, with everything tuned so far; `tier` overrides the adapter's.

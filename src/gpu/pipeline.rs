@@ -11,13 +11,13 @@ use super::stitch::stitch;
 use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::graph::Scalars;
-use crate::graph::launch::Dispatch;
+use crate::graph::launch::{Dispatch, Tier};
 
 /// Bytes of one set of dims: the smallest offset alignment every adapter grants.
 pub const DIMS_BYTES: u64 = 256;
 
-/// Folder of the shaders for software adapters, which hold large tiles in registers.
-const REGISTER_TILES: &str = "plain/";
+/// Folders of the shaders for software adapters, which hold large tiles in registers.
+const REGISTER_TILES: [&str; 2] = ["plain/", "narrow/"];
 
 /// A kernel ready to launch.
 #[derive(Clone, Debug)]
@@ -80,13 +80,13 @@ impl Gpu {
 
     fn module(&self, dispatch: &Dispatch) -> Result<wgpu::ShaderModule> {
         let mut text = stitch(dispatch.shader, &dispatch.consts)?;
-        if self.is_software() && self.info.backend == wgpu::Backend::BrowserWebGpu {
+        if self.tier() == Tier::Narrow {
             text = unroll(&text);
         }
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(dispatch.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
         // Checked indices would keep large register tiles out of registers: such a kernel runs slower and
         // compiles for minutes. Software adapters look after their buffers themselves.
-        let is_exempt = self.is_software() && dispatch.shader.starts_with(REGISTER_TILES);
+        let is_exempt = self.is_software() && REGISTER_TILES.iter().any(|folder| dispatch.shader.starts_with(folder));
         let checks =
             if self.is_checked && !is_exempt { wgpu::ShaderRuntimeChecks::checked() } else { wgpu::ShaderRuntimeChecks::unchecked() };
         // SAFETY: only the shaders embedded in this crate come here. Each guards its indices by its

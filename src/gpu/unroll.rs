@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 /// How a loop that may be written out begins.
 const HEAD: &str = "for (var ";
 /// Bytes that one loop may become: more compiles for seconds.
-const MAX_BYTES: usize = 8 << 10;
+const MAX_BYTES: usize = 12 << 10;
 
 /// `text` without comments, and with every `for (var i = 0u; i < LENGTH; i++)` written out where LENGTH is a
 /// constant, the body neither breaks nor continues, and the result is not too long.
 pub fn unroll(text: &str) -> String {
-    let bare: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap_or(line)).collect();
+    let bare: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap_or(line).trim()).collect();
     let constants = constants(&bare);
     expand(&bare.join("\n"), &constants)
 }

@@ -122,8 +122,29 @@ pub struct Launch {
 pub enum Tier {
     /// T0, software adapters: no barriers, register tiles.
     Plain,
+    /// T0 on vectors of 4 floats (SwiftShader): as `Plain`, with products by panels.
+    Narrow,
     /// T1, core WebGPU: shared-memory tiles.
     Tiled,
+}
+
+impl Tier {
+    /// All tiers: every kernel is tested in each.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Narrow, Self::Tiled];
+
+    /// Whether an invocation works alone, in registers: T0.
+    pub fn is_plain(self) -> bool {
+        self != Self::Tiled
+    }
+
+    /// How reports call it.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Plain => "T0",
+            Self::Narrow => "T0n",
+            Self::Tiled => "T1",
+        }
+    }
 }
 
 /// What a launch may assume of the adapter.

@@ -112,7 +112,7 @@ impl Extent {
 
     /// Whether an invocation makes several rows, by vectors.
     fn has_plain_rows(&self, target: &Target) -> bool {
-        target.tier == Tier::Plain && self.head_width.is_multiple_of(4)
+        target.tier.is_plain() && self.head_width.is_multiple_of(4)
     }
 
     /// Name of the choice among [`TILES`] for `op` at these sides.
@@ -297,7 +297,7 @@ fn rows_dispatch(entry: &'static str, extent: &Extent, held: usize, bindings: Ve
 /// many rows.
 fn dispatch(entry: &'static str, target: &Target, extent: &Extent, most: [usize; 2], bindings: Vec<Binding>, stores: Stores) -> Dispatch {
     let (workgroup, groups) = match target.tier {
-        Tier::Plain => (FLAT_WORKGROUP, flat_groups(extent.head_rows(), FLAT_WORKGROUP)),
+        Tier::Plain | Tier::Narrow => (FLAT_WORKGROUP, flat_groups(extent.head_rows(), FLAT_WORKGROUP)),
         Tier::Tiled => {
             // Blocks of equal size waste fewer invocations than full ones and a short last one.
             let num_blocks = extent.tokens.div_ceil(most[0]);

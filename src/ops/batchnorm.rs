@@ -299,7 +299,7 @@ impl Call<'_> {
     /// The sum over the chunks: one column an invocation (T0) or a workgroup (T1).
     fn last(&self, entries: [&'static str; 2], bindings: Vec<Binding>) -> Dispatch {
         match self.target.tier {
-            Tier::Plain => self.dispatch(entries[0], bindings, self.width),
+            Tier::Plain | Tier::Narrow => self.dispatch(entries[0], bindings, self.width),
             Tier::Tiled => self.dispatch(entries[1], bindings, self.width * WORKGROUP),
         }
     }

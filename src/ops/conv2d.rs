@@ -30,6 +30,8 @@ const WORKGROUP: usize = 64;
 /// Invocations of a workgroup of T0's kernels, and the sides of the tile that each of them keeps in registers.
 const PLAIN_WORKGROUP: usize = 16;
 const PLAIN_TILE: usize = 16;
+/// The same on narrow vectors: larger ones are too long to be written out (see src/gpu/unroll.rs).
+const NARROW_TILE: usize = 8;
 /// Output positions of one partial sum of d_w, at least; and the most partial sums.
 const PART_LEN: usize = 256;
 const MAX_PARTS: usize = 64;
@@ -318,12 +320,12 @@ impl Op for BackwardWeight {
         let num_parts = g.positions().div_ceil(part_len);
         let call = Call { part_len, num_parts, ..Call::new(g, target) };
         let last = vec![Binding::read("partial_in", Slot::Scratch(0)), Binding::write("d_w", Slot::Out(0))];
-        let by_vectors = target.tier == Tier::Plain && g.has_vectors();
+        let by_vectors = target.tier.is_plain() && g.has_vectors();
         let names = if by_vectors { ["d_y4", "x_saved4", "partial4"] } else { ["d_y", "x_saved", "partial"] };
         let partial =
             vec![Binding::read(names[0], Slot::In(0)), Binding::read(names[1], Slot::In(1)), Binding::write(names[2], Slot::Scratch(0))];
         let product = match target.tier {
-            Tier::Plain => {
+            Tier::Plain | Tier::Narrow => {
                 let entry = if by_vectors { "plain_weight_partial" } else { "plain_weight_partial_ragged" };
                 call.plain(entry, partial, [g.channels_out, g.patch_len()], num_parts)
             }
@@ -352,7 +354,7 @@ impl<'a> Call<'a> {
 
     /// y from x, or d_x from d_y: so many positions by so many channels.
     fn product(&self, op: &str, positions: usize, channels: usize) -> Launch {
-        let by_vectors = self.target.tier == Tier::Plain && self.geometry.has_vectors();
+        let by_vectors = self.target.tier.is_plain() && self.geometry.has_vectors();
         let names = if by_vectors { ["x4", "w4", "y"] } else { ["x", "w", "y"] };
         let bindings = vec![
             Binding::read(names[0], Slot::In(0)),
@@ -362,7 +364,7 @@ impl<'a> Call<'a> {
             Binding::write(names[2], Slot::Out(0)),
         ];
         let dispatch = match self.target.tier {
-            Tier::Plain => {
+            Tier::Plain | Tier::Narrow => {
                 let entry = if by_vectors { "plain_forward" } else { "plain_forward_ragged" };
                 self.plain(entry, bindings, [positions, channels], 1)
             }
@@ -373,9 +375,10 @@ impl<'a> Call<'a> {
 
     /// T0's kernel for rows by columns, so many times: each invocation makes a tile of them in registers.
     fn plain(&self, entry: &'static str, bindings: Vec<Binding>, sides: [usize; 2], times: usize) -> Dispatch {
-        let [rows, columns] = if entry.starts_with("plain_weight") { sides } else { [PLAIN_TILE, sides[1]] };
+        let most = if self.target.tier == Tier::Narrow { NARROW_TILE } else { PLAIN_TILE };
+        let [rows, columns] = if entry.starts_with("plain_weight") { sides } else { [most, sides[1]] };
         // No tile is wider than what is there: its last one reaches back over its neighbours.
-        let tile = [rows, columns].map(|side| PLAIN_TILE.min(side.next_multiple_of(4)));
+        let tile = [rows, columns].map(|side| most.min(side.next_multiple_of(4)));
         let num_tiles = sides[0].div_ceil(tile[0]) * sides[1].div_ceil(tile[1]) * times;
         let consts = [("ROWS", tile[0]), ("COLUMNS", tile[1]), ("WORKGROUP", PLAIN_WORKGROUP)];
         let consts = consts.map(|(name, value)| (name, Const::U32(value as u32)));

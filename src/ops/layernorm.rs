@@ -213,7 +213,7 @@ type Numbers = (usize, usize, f32, bool);
 /// One row an invocation (T0) or a workgroup (T1).
 fn per_row(entries: [&'static str; 2], target: &Target, rows: usize, bindings: Vec<Binding>, numbers: Numbers) -> Launch {
     let (entry, groups) = match target.tier {
-        Tier::Plain => (entries[0], flat_groups(rows, WORKGROUP)),
+        Tier::Plain | Tier::Narrow => (entries[0], flat_groups(rows, WORKGROUP)),
         Tier::Tiled => (entries[1], flat_groups(rows, 1)),
     };
     Launch { dispatches: vec![dispatch(entry, target, bindings, groups, numbers)], scratch: vec![] }

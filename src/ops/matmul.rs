@@ -56,6 +56,27 @@ const BUSY_GROUPS: usize = 256;
 /// Least inner length of a split, below which the second pass costs more than it gains.
 const MIN_SPLIT_K: usize = 256;
 
+/// A panel of b in the memory of an invocation (T0 on narrow vectors): its columns, and how deep it is at most.
+#[derive(Clone, Copy, Debug)]
+struct Panels {
+    columns: usize,
+    most_inner: usize,
+}
+
+/// 512 products each, which compile in a fifth of a second; tn pays more for a float of a, and less for a sum.
+const PANELS: Panels = Panels { columns: 8, most_inner: 64 };
+const TN_PANELS: Panels = Panels { columns: 16, most_inner: 32 };
+/// Least depth of a panel, below which putting sums by costs more than it saves.
+const MIN_INNER: usize = 16;
+/// Rows that one invocation leads past its panel: enough to pay for filling it, and for all threads to get some.
+const MIN_PANEL_ROWS: usize = 32;
+const MAX_PANEL_ROWS: usize = 256;
+/// Turns that the loops of one invocation take in all: lavapipe ends them after 65 535, with wrong sums.
+const MAX_TURNS: usize = 60_000;
+/// Invocations of a workgroup with panels: one vector's. And how many in all keep the adapter busy.
+const PANEL_WORKGROUP: usize = 4;
+const BUSY_PANELS: usize = 32;
+
 /// Which factor is transposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -148,8 +169,11 @@ impl MatMul {
     }
 
     fn kernel(&self, target: &Target) -> Kernel {
-        if target.tier == Tier::Plain {
-            return self.plain_kernel();
+        match target.tier {
+            // Larger tiles than the smallest are too long to be written out (see src/gpu/unroll.rs).
+            Tier::Narrow => return self.panel_kernel(target).unwrap_or_else(|| self.plain_kernel(usize::MAX)),
+            Tier::Plain => return self.plain_kernel(LARGE_SUMS),
+            Tier::Tiled => {}
         }
         if !self.has_vectors() {
             return self.register_kernel("plain_ragged", RAGGED_TILES[0], WORKGROUP, BUSY_INVOCATIONS);
@@ -161,16 +185,36 @@ impl MatMul {
         Kernel { entry: "tiled", tiles, splits: self.splits(BUSY_GROUPS, num_groups(&tiles)) }
     }
 
-    /// Tiles in registers (T0).
-    fn plain_kernel(&self) -> Kernel {
+    /// Tiles in registers (T0); large ones from so many sums on.
+    fn plain_kernel(&self, large_sums: usize) -> Kernel {
         let has_room = |tile: &[usize; 2]| self.m >= tile[0] && self.n >= tile[1];
         let is_ragged = !self.has_vectors() || !self.n.is_multiple_of(4) || !has_room(&PLAIN_TILES[0]);
         let tiles = if is_ragged { &RAGGED_TILES[..] } else { &PLAIN_TILES[..] };
-        let num_tried = if self.batch * self.m * self.n * self.k >= LARGE_SUMS { tiles.len() } else { 1 };
+        let num_tried = if self.batch * self.m * self.n * self.k >= large_sums { tiles.len() } else { 1 };
         let tried = tiles[..num_tried].iter().filter(|tile| is_ragged || has_room(tile));
         let best = tried.min_by_key(|[m, n]| self.m.div_ceil(*m) * self.n.div_ceil(*n) * (m * n + LOAD_SUMS * (m + n)));
         let entry = if is_ragged { "plain_ragged" } else { "plain" };
         self.register_kernel(entry, *best.unwrap_or(&tiles[0]), PLAIN_WORKGROUP, BUSY_PLAIN)
+    }
+
+    /// Panels of b (T0 on narrow vectors), where they divide its sides, enough rows pass them, and all is in f32:
+    /// sums are put by in y.
+    fn panel_kernel(&self, target: &Target) -> Option<Kernel> {
+        if target.halves != Ports::default() {
+            return None;
+        }
+        let Panels { columns, most_inner } = if self.form == Form::Tn { TN_PANELS } else { PANELS };
+        let inner = (MIN_INNER..=most_inner).rev().find(|inner| inner.is_multiple_of(4) && self.k.is_multiple_of(*inner))?;
+        let splits = self.splits(BUSY_PANELS, self.batch * self.m.div_ceil(MAX_PANEL_ROWS) * self.n / columns);
+        let turns_a_row = self.k.div_ceil(splits).div_ceil(inner) * (columns + 1);
+        let most_rows = MAX_PANEL_ROWS.min(MAX_TURNS / turns_a_row);
+        if !self.has_vectors() || !self.n.is_multiple_of(columns) || self.m < MIN_PANEL_ROWS || most_rows < MIN_PANEL_ROWS {
+            return None;
+        }
+        let rows = self.m.div_ceil(self.m.div_ceil(most_rows));
+        let entry = if self.form == Form::Tn { "panel_tn" } else { "panel" };
+        let tiles = Tiles { tile: [rows, columns], group: [rows, columns, inner], workgroup: PANEL_WORKGROUP };
+        Some(Kernel { entry, tiles, splits })
     }
 
     fn register_kernel(&self, entry: &'static str, tile: [usize; 2], workgroup: usize, busy: usize) -> Kernel {
@@ -281,18 +325,27 @@ struct Kernel {
 }
 
 impl Kernel {
+    fn is_panel(&self) -> bool {
+        self.entry.starts_with("panel")
+    }
+
     fn launch(&self, op: &MatMul, target: &Target) -> Launch {
         // A multiple of every tile's k.
-        let split_k = op.k.div_ceil(self.splits).next_multiple_of(16);
+        let depth = if self.is_panel() { self.tiles.group[2] } else { 16 };
+        let split_k = op.k.div_ceil(self.splits).next_multiple_of(depth);
         let splits = op.k.div_ceil(split_k);
-        let dims = [op.m, op.n, op.k, op.batch, splits, split_k];
+        let dims = [op.m, op.n, op.k, op.batch, splits, split_k, self.tiles.group[0]];
         let y_len = op.batch * op.m * op.n;
         // Where nothing is kept the binding must still be filled, as a vector; the shader does not write it.
         let unused = Slot::Scratch(0);
         let kept = if op.epilogue.keep { Slot::Out(1) } else { unused };
-        let is_by_vectors = self.entry == "plain";
+        let is_by_vectors = self.entry == "plain" || self.is_panel();
         let others = if is_by_vectors { VECTORS } else { FLOATS };
-        let factors = if self.entry == "plain_ragged" { ["a", "b"] } else { ["a4", "b4"] };
+        let factors = match self.entry {
+            "plain_ragged" => ["a", "b"],
+            "panel_tn" => ["a", "b4"],
+            _ => ["a4", "b4"],
+        };
         let factors = [Binding::read(factors[0], Slot::In(0)), Binding::read(factors[1], Slot::In(1))];
         let written = Written::new(target, op.epilogue.keep, is_by_vectors);
         let factors_stored = [target.input(0), target.input(1)];
@@ -329,7 +382,7 @@ impl Kernel {
         form: Form,
         epilogue: Epilogue,
         groups: [u32; 3],
-        dims: [usize; 6],
+        dims: [usize; 7],
         bindings: Vec<Binding>,
         (factors, written): ([Store; 2], Written),
     ) -> Dispatch {
@@ -346,8 +399,6 @@ impl Kernel {
             ("ACTIVATION", Const::U32(activation)),
             ("RESIDUAL", Const::Bool(epilogue.residual)),
             ("KEEP", Const::Bool(epilogue.keep)),
-            ("TILE_M", number(tile[0])),
-            ("TILE_N", number(tile[1])),
             ("WORKGROUP", number(workgroup)),
             ("UNIT", number(written.unit)),
             ("y", Const::Units(written.y, written.unit)),
@@ -355,15 +406,23 @@ impl Kernel {
             ("a4", Const::Vectors(factors[0])),
             ("b4", Const::Vectors(factors[1])),
         ];
-        let is_plain = self.entry.starts_with("plain");
-        if !is_plain {
+        let [_, _, _, _, _, split_k, _] = dims;
+        let shader = if self.is_panel() {
+            // `once`: no sum is put by.
+            consts.extend([("COLUMNS", number(group[1])), ("INNER", number(group[2])), ("ONCE", Const::Bool(group[2] == split_k))]);
+            "narrow/matmul"
+        } else {
+            consts.extend([("TILE_M", number(tile[0])), ("TILE_N", number(tile[1]))]);
+            if self.entry.starts_with("plain") { "plain/matmul" } else { "ops/matmul" }
+        };
+        if shader == "ops/matmul" {
             consts.extend([("GROUP_M", number(group[0])), ("GROUP_N", number(group[1])), ("GROUP_K", number(group[2]))]);
         }
         Dispatch {
-            shader: if is_plain { "plain/matmul" } else { "ops/matmul" },
+            shader,
             entry: self.entry,
             consts,
-            dims: ["m", "n", "k", "batch", "splits", "split_k"].into_iter().zip(dims.map(|dim| dim as u32)).collect(),
+            dims: ["m", "n", "k", "batch", "splits", "split_k", "rows"].into_iter().zip(dims.map(|dim| dim as u32)).collect(),
             bindings,
             groups,
         }

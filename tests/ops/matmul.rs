@@ -1,11 +1,12 @@
-//! Matrix products: forms, epilogues, batches, splits of k, in both tiers.
+//! Matrix products: forms, epilogues, batches, splits of k, in every tier.
 
 use vitrine::error::Result;
-use vitrine::graph::{Graph, Place, Region, Value};
+use vitrine::graph::launch::{Target, Tier};
+use vitrine::graph::{Graph, Op as _, Place, Region, Value};
 use vitrine::ops::activation::{Kind, activation};
 use vitrine::ops::bias::add_bias;
 use vitrine::ops::elementwise::add;
-use vitrine::ops::matmul::{Form, linear, matmul};
+use vitrine::ops::matmul::{Form, MatMul, linear, matmul};
 
 use crate::support::{Case, Tensor, check_kernel, check_op};
 
@@ -94,6 +95,31 @@ fn splits_a_long_inner_side() {
     }
 }
 
+/// Narrow vectors take panels, where the sides divide into them, and each way to put sums by is tried.
+#[test]
+fn leads_rows_past_panels() {
+    let entry = |form, [m, n, k]: [usize; 3]| {
+        let op = MatMul { batch: 1, m, n, k, form, epilogue: Default::default() };
+        op.launch(&Target::untuned(Tier::Narrow)).dispatches[0].entry
+    };
+    let all = [
+        (Form::Nt, [300, 24, 64], "panel"),
+        (Form::Nt, [32, 8, 192], "panel"),
+        (Form::Nn, [300, 24, 48], "panel"),
+        (Form::Nn, [300, 24, 128], "panel"),
+        (Form::Tn, [256, 16, 32], "panel_tn"),
+        (Form::Tn, [256, 96, 1040], "panel_tn"),
+        (Form::Tn, [384, 96, 1040], "panel_tn"),
+        (Form::Tn, [36, 48, 2080], "panel_tn"),
+        (Form::Tn, [64, 24, 320], "plain"),
+        (Form::Nt, [300, 28, 64], "plain"),
+    ];
+    for (form, sizes, expected) in all {
+        assert_eq!(entry(form, sizes), expected, "{form:?} {sizes:?}");
+        check_kernel(&factors(form, sizes), product(form));
+    }
+}
+
 #[test]
 fn multiplies_batches() {
     for (m, n, k) in [(17, 12, 8), (5, 7, 9)] {
@@ -111,8 +137,8 @@ fn multiplies_batches() {
 
 #[test]
 fn folds_bias_activation_and_residual() {
-    // The last two are enough sums for large tiles, with vectors and without.
-    for (rows, inner, outer) in [(37, 24, 20), (37, 11, 7), (70, 64, 132), (522, 96, 100), (522, 91, 99)] {
+    // The last three are enough sums for large tiles, with vectors and without, and panels of two depths.
+    for (rows, inner, outer) in [(37, 24, 20), (37, 11, 7), (70, 64, 136), (522, 96, 100), (522, 91, 99), (522, 96, 104)] {
         let inputs = || {
             vec![
                 Tensor::normal(1, &[rows, inner]),

@@ -15,7 +15,7 @@ pub fn check_kernel(case: &Case, build: impl Fn(&mut Graph, &[Value]) -> Result<
     let oracle = FromCpu64::run(&setup);
     agree("cpu f32", &FromCpu32::run(&setup), &oracle, case.tolerance);
     let Some(gpu) = adapter() else { return };
-    for tier in [Tier::Plain, Tier::Tiled] {
+    for tier in Tier::ALL {
         for gpu in ways_of(&gpu, case.half) {
             check_tier(&gpu, tier, &setup, &oracle, case.tolerance);
         }

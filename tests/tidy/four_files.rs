@@ -65,8 +65,10 @@ fn kernels_of_the_augmentation_have_their_four_files() {
 
 #[test]
 fn kernels_for_software_adapters_belong_to_an_op() {
-    let strays: Vec<String> = names("shaders/plain", "wgsl").difference(&names("shaders/ops", "wgsl")).cloned().collect();
-    assert!(strays.is_empty(), "shaders/plain has kernels of no op: {strays:?}");
+    for folder in ["shaders/plain", "shaders/narrow"] {
+        let strays: Vec<String> = names(folder, "wgsl").difference(&names("shaders/ops", "wgsl")).cloned().collect();
+        assert!(strays.is_empty(), "{folder} has kernels of no op: {strays:?}");
+    }
 }
 
 #[test]

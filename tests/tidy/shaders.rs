@@ -107,9 +107,9 @@ fn dispatches() -> Vec<(String, Dispatch)> {
     in_half.iter_mut().for_each(|graph| graph.narrow = Some(copier));
     let most = graphs.iter().flat_map(|graph| &graph.nodes).filter_map(|node| node.op.candidates()).map(|(_, count)| count).max();
     let tiled = (0..most.expect("some ops are tuned")).map(|candidate| (layout(Tier::Tiled, candidate, false), &graphs));
-    let whole = tiled.chain([(layout(Tier::Plain, 0, false), &graphs)]);
+    let whole = tiled.chain([Tier::Plain, Tier::Narrow].map(|tier| (layout(tier, 0, false), &graphs)));
     // What a tile is made of does not depend on how its numbers are stored: one candidate is enough.
-    let stored = [(Tier::Plain, false), (Tier::Plain, true), (Tier::Tiled, false), (Tier::Tiled, true)];
+    let stored = Tier::ALL.into_iter().flat_map(|tier| [(tier, false), (tier, true)]);
     let halved = stored.map(|(tier, has_f16)| (layout(tier, 0, has_f16), &in_half));
     let all: Vec<_> = whole.chain(halved).collect();
     for (layout, graph) in all.iter().flat_map(|(layout, graphs)| graphs.iter().map(move |graph| (layout, graph))) {
@@ -245,7 +245,7 @@ fn every_kernel_keeps_to_the_default_limits() {
         let [x, y, z] = parsed.module.entry_points[parsed.entry_ix(dispatch.entry)].workgroup_size;
         assert!(x * y * z <= MAX_WORKGROUP_INVOCATIONS && z <= 64, "{key}: workgroup {x}×{y}×{z}");
         assert!(dispatch.groups.iter().all(|groups| (1..=MAX_GROUPS).contains(groups)), "{key}: {:?} workgroups", dispatch.groups);
-        if dispatch.shader.starts_with("plain/") || dispatch.entry.starts_with("plain") {
+        if ["plain/", "narrow/"].iter().any(|folder| dispatch.shader.starts_with(folder)) || dispatch.entry.starts_with("plain") {
             assert_eq!(shared_bytes, 0, "{key}: a plain kernel has no workgroup memory");
         }
     }

@@ -23,7 +23,7 @@ fn on_processor(name: &str) {
 
 fn on_adapter(name: &str) {
     let Some(gpu) = adapter() else { return };
-    for tier in [Tier::Plain, Tier::Tiled] {
+    for tier in Tier::ALL {
         agrees(name, &Device::Gpu(gpu.clone(), Some(tier)), &format!("{tier:?} kernels"));
     }
 }

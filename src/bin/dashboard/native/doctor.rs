@@ -9,7 +9,6 @@ use vitrine::data::{self, loader::Loader};
 use vitrine::error::Result;
 use vitrine::gpu::Gpu;
 use vitrine::gpu::device::adapters;
-use vitrine::graph::launch::Tier;
 use vitrine::platform::{self, Wait as _};
 use vitrine::train::device::Device;
 use vitrine::train::selftest;
@@ -25,17 +24,10 @@ pub fn device() -> (String, String) {
             (format!("cpu ({} threads)", platform::num_cores()), format!("This machine trains on its processor ({why})."))
         }
         Ok((Device::Gpu(gpu, _), _)) => {
-            let tier = tier_name(gpu.tier());
+            let tier = gpu.tier().short_name();
             (format!("{}, {tier}", gpu.info.name), format!("This machine trains on {} through {}.", gpu.info.name, gpu.info.backend))
         }
         Err(error) => ("cpu".to_string(), format!("This machine trains on its processor: {error}.")),
-    }
-}
-
-fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Plain => "T0",
-        Tier::Tiled => "T1",
     }
 }
 
@@ -75,7 +67,7 @@ fn adapter(voice: &Voice, name: &str, checkup: &mut Checkup) -> Result<()> {
     let mega = |bytes: u64| format!("{} MB", bytes / (1 << 20));
     let limits = &gpu.limits;
     checkup.facts.extend([
-        ("tier".to_string(), tier_name(gpu.tier()).to_string()),
+        ("tier".to_string(), gpu.tier().short_name().to_string()),
         ("buffer".to_string(), mega(limits.max_buffer_size)),
         ("binding".to_string(), mega(limits.max_storage_buffer_binding_size)),
         ("storage buffers".to_string(), limits.max_storage_buffers_per_shader_stage.to_string()),

@@ -7,7 +7,6 @@ use vitrine::data;
 use vitrine::data::loader::Loader;
 use vitrine::error::Result;
 use vitrine::gpu::Gpu;
-use vitrine::graph::launch::Tier;
 use vitrine::platform::now_secs;
 use vitrine::train::device::Device;
 use vitrine::train::selftest::{self, Finding};
@@ -62,7 +61,7 @@ fn facts_of(gpu: &Gpu) -> Vec<(String, String)> {
     let limits = &gpu.limits;
     let facts = [
         ("adapter", gpu.info.name.clone()),
-        ("tier", if gpu.tier() == Tier::Plain { "T0" } else { "T1" }.to_string()),
+        ("tier", gpu.tier().short_name().to_string()),
         ("buffer", mega(limits.max_buffer_size)),
         ("binding", mega(limits.max_storage_buffer_binding_size)),
         ("storage buffers", limits.max_storage_buffers_per_shader_stage.to_string()),

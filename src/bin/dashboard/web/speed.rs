@@ -24,9 +24,11 @@ pub async fn measure(worker: &Worker, preset: &str, batch: usize, secs: f64) -> 
     let split = data::open(&experiment.data, &experiment.model)?;
     let loader = Loader::new(split.train, &experiment)?;
     let batches = (0..NUM_BATCHES).map(|step| loader.batch(step)).collect::<Result<Vec<Batch>>>()?;
+    let opened_secs = now_secs();
     let (device, _) = Device::open(worker.choice(), None).await?;
     let mut trainer = Trainer::new(&experiment, &device).await?;
     trainer.load_initial().await?;
+    let mut first_step_secs = 0.0;
     let mut steps = 0;
     let mut began_secs = now_secs();
     while steps < WARMUP_STEPS + 1 || now_secs() - began_secs < secs {
@@ -35,6 +37,10 @@ pub async fn measure(worker: &Worker, preset: &str, batch: usize, secs: f64) -> 
         trainer.breathe().await?;
         trainer.collect(false).await?;
         steps += 1;
+        if steps == 1 {
+            trainer.collect(true).await?;
+            first_step_secs = now_secs() - opened_secs;
+        }
         if steps == WARMUP_STEPS {
             trainer.collect(true).await?;
             began_secs = now_secs();
@@ -42,5 +48,6 @@ pub async fn measure(worker: &Worker, preset: &str, batch: usize, secs: f64) -> 
     }
     trainer.collect(true).await?;
     let images = (steps - WARMUP_STEPS) as usize * batch;
-    Ok(Told::Speed { device: trainer.machine.describe(), images_per_sec: images as f64 / (now_secs() - began_secs) })
+    let images_per_sec = images as f64 / (now_secs() - began_secs);
+    Ok(Told::Speed { device: trainer.machine.describe(), batch, first_step_secs, images_per_sec })
 }

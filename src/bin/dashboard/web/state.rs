@@ -67,7 +67,7 @@ impl State {
     pub fn apply(&mut self, told: &Told) {
         match told {
             Told::Notice(notice) => self.notice(notice),
-            Told::Speed { device, images_per_sec } => self.speed = Some((device.clone(), *images_per_sec)),
+            Told::Speed { device, images_per_sec, .. } => self.speed = Some((device.clone(), *images_per_sec)),
             Told::Probe(..) | Told::Weights(_) | Told::Saved(_) => {}
         }
     }

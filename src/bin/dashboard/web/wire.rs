@@ -77,6 +77,10 @@ pub enum Told {
     Speed {
         /// Name of the device.
         device: String,
+        /// Images a step.
+        batch: usize,
+        /// From opening the device to the first step's numbers.
+        first_step_secs: f64,
         /// Training speed.
         images_per_sec: f64,
     },

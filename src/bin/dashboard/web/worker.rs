@@ -11,7 +11,6 @@ use vitrine::config::{Experiment, Resolved, Sources, load};
 use vitrine::dashboard::host::{Abilities, Estimate, Notice, RunKey};
 use vitrine::data::{self, embedded, loader::Loader};
 use vitrine::error::{Error, Result};
-use vitrine::graph::launch::Tier;
 use vitrine::platform::files;
 use vitrine::run::command::Command;
 use vitrine::run::event::Event;
@@ -275,7 +274,7 @@ impl Worker {
     async fn abilities(&self) -> Abilities {
         let (device, summary, help) = match Device::open(self.choice(), None).await {
             Ok((Device::Gpu(gpu, _), _)) => {
-                let tier = if gpu.tier() == Tier::Plain { "T0" } else { "T1" };
+                let tier = gpu.tier().short_name();
                 let place = if gpu.is_software() { "WebGPU, which computes on the processor here" } else { "its GPU through WebGPU" };
                 (format!("{}, {tier}", gpu.info.name), format!("This browser trains on {place}."), String::new())
             }
