@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use vitrine::config::{Sources, load};
@@ -15,6 +16,8 @@ use super::page::{Page, TOY, events, losses};
 
 /// The kernels that the self-test must have seen, in both tiers.
 const MIN_KERNELS: usize = 40;
+/// After so long everything that has happened is kept: what changes is written once a second.
+const KEPT: Duration = Duration::from_secs(3);
 
 #[test]
 fn on_webgpu() {
@@ -101,6 +104,7 @@ fn trains_a_pair(page: &mut Page) {
     for id in &ids {
         page.wait_for("both of a pair end", id, |run| run["is_closed"] == true && run["num_steps"] == 12 && run["failure"].is_null());
     }
+    std::thread::sleep(KEPT);
     page.go_to(&format!("?device=gpu#twin?runs={},{}", ids[0], ids[1]));
     for id in &ids {
         page.wait_for("the pair is on the screen", id, |run| run["num_steps"] == 12);
@@ -172,8 +176,7 @@ fn takes_a_dropped_run(page: &mut Page) {
 fn resumes(page: &mut Page, query: &str) {
     let id = page.train("long", &["schedule.epochs=50", "train.checkpoint_every=5"], None);
     let run = page.wait_for("a long run is under way", &id, |run| run["is_closed"] == false && run["step"].as_u64() >= Some(12));
-    // What is kept is written once a second.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(KEPT);
     page.go_to(query);
     let step = run["step"].as_u64().unwrap_or(0);
     page.wait("it goes on", |state| {
