@@ -1,10 +1,9 @@
 //! Mixup and cutmix of images: definition.
 
-use crate::platform::parallel::*;
-
 use super::rows::vectorised;
 use crate::augment::mix::{Blend, ROW_LEN};
 use crate::graph::{Io, Real};
+use crate::platform::parallel::*;
 
 /// λ·own + (1 − λ)·partner; inside the box the partner.
 pub fn blend<T: Real>(op: &Blend, io: &mut Io<'_, T>) {

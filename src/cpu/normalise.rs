@@ -1,9 +1,8 @@
 //! Bytes to floats: definition.
 
-use crate::platform::parallel::*;
-
 use crate::augment::normalise::{BYTES_PER_WORD, Normalise};
 use crate::graph::{Io, Real};
+use crate::platform::parallel::*;
 
 /// Words of one task: a whole number of pixels, so that each task begins with red.
 const TASK_WORDS: usize = 3 * 1024;

@@ -1,9 +1,8 @@
 //! Noise over a box of each image: definition.
 
-use crate::platform::parallel::*;
-
 use crate::augment::random_erasing::{Fill, HOLE_LEN, NUMBERS_PER_INDEX};
 use crate::graph::{Io, Real};
+use crate::platform::parallel::*;
 use crate::rng::{Stream, device_words};
 
 /// Fills each image's hole, row by row; neighbouring numbers share a counter.

@@ -1,7 +1,7 @@
 //! The one thread of a page's worker under the names that native code shares work out with: every `par_` method is its
 //! plain twin, so a sum has the same order and every result the same bits.
 
-use std::slice::{Chunks, ChunksExact, ChunksMut, Iter, IterMut};
+use std::slice::{Chunks, ChunksExact, ChunksExactMut, ChunksMut, Iter, IterMut};
 
 /// Threads that compute.
 pub fn current_num_threads() -> usize {
@@ -16,6 +16,8 @@ pub trait ParallelSlice<T> {
     fn par_chunks_exact(&self, len: usize) -> ChunksExact<'_, T>;
     /// [`slice::chunks_mut`].
     fn par_chunks_mut(&mut self, len: usize) -> ChunksMut<'_, T>;
+    /// [`slice::chunks_exact_mut`].
+    fn par_chunks_exact_mut(&mut self, len: usize) -> ChunksExactMut<'_, T>;
     /// [`slice::iter`].
     fn par_iter(&self) -> Iter<'_, T>;
     /// [`slice::iter_mut`].
@@ -36,6 +38,11 @@ impl<T> ParallelSlice<T> for [T] {
     #[inline]
     fn par_chunks_mut(&mut self, len: usize) -> ChunksMut<'_, T> {
         self.chunks_mut(len)
+    }
+
+    #[inline]
+    fn par_chunks_exact_mut(&mut self, len: usize) -> ChunksExactMut<'_, T> {
+        self.chunks_exact_mut(len)
     }
 
     #[inline]
