@@ -119,10 +119,20 @@ pub fn estimate(experiment: &Experiment, device: &Device) -> Result<(Estimate, P
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| {
+    let Some(refused) = refused else {
         let what = format!("train.micro_batch {asked} does not divide train.batch {batch}");
-        Error::config(what, "take a divisor, or 0")
-    }))
+        return Err(Error::config(what, "take a divisor, or 0"));
+    };
+    let fits = |micro_batch: &usize| {
+        estimate_at(experiment, &parameters, &layout, *micro_batch)
+            .is_ok_and(|estimate| estimate.arena_bytes <= device.arena_budget_bytes())
+    };
+    match ((1..asked).rev().filter(|micro| batch.is_multiple_of(*micro)).find(fits), refused) {
+        (Some(largest), Error::Device { what, .. }) => {
+            Err(Error::device(what, format!("train.micro_batch = {largest} fits, or 0, which looks for it")))
+        }
+        (_, refused) => Err(refused),
+    }
 }
 
 fn too_large(estimate: &Estimate, device: &Device) -> Error {

@@ -1,6 +1,7 @@
 //! Bad configs, data and files: exit code 3, and a message that names the place and the way out.
 
 use super::{vitrine, vitrine_in};
+use crate::support::adapter::adapter;
 
 #[test]
 fn unknown_keys_name_the_nearest_right_one() {
@@ -12,6 +13,17 @@ fn unknown_keys_name_the_nearest_right_one() {
 fn impossible_values_name_the_numbers() {
     vitrine(&["train", "--set", "model.heads=7"]).refused(3, &["error: --set model.heads", "64", "7 heads"]);
     vitrine(&["train", "--set", "model.heads=two"]).refused(3, &["--set model.heads", "two"]);
+}
+
+/// Planning alone, on whatever adapter there is: no buffer holds the patches of so many images.
+#[test]
+fn a_pass_too_large_for_the_adapter_names_one_that_fits() {
+    if adapter().is_none() {
+        return;
+    }
+    let sets = ["--set", "data.kind=random", "--set", "train.batch=8192", "--set", "train.micro_batch=8192"];
+    let arguments = [&["train", "--preset", "deit-tiny", "--device", "gpu", "--dry-run"][..], &sets].concat();
+    vitrine(&arguments).refused(4, &["MiB", "train.micro_batch = ", "fits"]);
 }
 
 #[test]
