@@ -220,9 +220,15 @@ impl Dashboard {
         }
         let now_secs = ui.input(|input| input.time);
         let status = status(&self.model);
-        if status != self.announced.0 && now_secs - self.announced.1 >= ANNOUNCE_SECS {
-            self.host.announce(&status);
-            self.announced = (status, now_secs);
+        let wait_secs = self.announced.1 + ANNOUNCE_SECS - now_secs;
+        if status != self.announced.0 {
+            if wait_secs <= 0.0 {
+                self.host.announce(&status);
+                self.announced = (status, now_secs);
+            } else {
+                // A page that nothing moves any more would never say its last word.
+                ui.ctx().request_repaint_after_secs(wait_secs as f32);
+            }
         }
         let is_due = self.listed_secs.is_none_or(|listed_secs| now_secs - listed_secs >= LIST_SECS);
         if is_due {
