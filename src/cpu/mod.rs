@@ -42,8 +42,6 @@ pub mod mix;
 pub mod norm;
 /// Bytes to floats.
 pub mod normalise;
-/// Products of small matrices in panels.
-pub mod panel;
 /// Noise over a box of each image.
 pub mod random_erasing;
 /// Loss and accuracy of a batch.

@@ -83,19 +83,15 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Scratch memory begins at a multiple of so many words of 8 bytes: a cache line, which no vector then straddles.
-const LINE_WORDS: usize = 8;
-
 /// Lends `len` elements of thread-local memory with arbitrary content; grown once, then reused.
 /// A nested call gets memory of its own.
 pub fn with_scratch<T: Real, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
     let mut words = SCRATCH.with(RefCell::take);
-    let needed = (len * size_of::<T>()).div_ceil(8) + LINE_WORDS;
+    let needed = (len * size_of::<T>()).div_ceil(8);
     if words.len() < needed {
         words.resize(needed, 0);
     }
-    let start = words.as_ptr().align_offset(8 * LINE_WORDS);
-    let result = work(&mut bytemuck::cast_slice_mut::<u64, T>(&mut words[start..])[..len]);
+    let result = work(&mut bytemuck::cast_slice_mut::<u64, T>(&mut words)[..len]);
     SCRATCH.with(|cell| {
         // Keep the larger of this memory and what a nested call may have left.
         let mut kept = cell.borrow_mut();

@@ -91,16 +91,6 @@ impl Extent {
         self.batch * self.heads * self.tokens
     }
 
-    /// Where head `task_ix` (= image·H + head) begins in an array of D columns.
-    pub fn row_offset(&self, task_ix: usize) -> usize {
-        task_ix / self.heads * self.tokens * self.width() + task_ix % self.heads * self.head_width
-    }
-
-    /// Where it begins in the packed array of 3·D columns, in block `which`.
-    pub fn head_offset(&self, task_ix: usize, which: usize) -> usize {
-        task_ix / self.heads * self.tokens * 3 * self.width() + which * self.width() + task_ix % self.heads * self.head_width
-    }
-
     /// Factor on Q·Kᵀ: 1/√w.
     pub fn scale(&self) -> f64 {
         1.0 / (self.head_width as f64).sqrt()
