@@ -17,7 +17,8 @@ fn a_device_that_does_not_answer_is_lost() {
     let mut gpu = vitrine::gpu::Gpu::open(Some(&shared.info.name)).wait().expect("a device of its own");
     drop(shared);
     gpu.timeout = Duration::from_nanos(1);
-    let side = 1024;
+    // Seconds of work on a software adapter: this thread may wait long for its turn among the other tests.
+    let side = 2048;
     let regions = [(Region::Params, side * side), (Region::Grads, side * side), (Region::Momentum, side * side)];
     let mut machine = GpuMachine::new(&gpu, &regions, None).expect("a machine");
     let mut graph = Graph::new();
@@ -27,7 +28,8 @@ fn a_device_that_does_not_answer_is_lost() {
     let plan = machine.load(Plan::new("slow", &graph, &machine.layout()).expect("a plan")).expect("it loads");
     assert!(!machine.is_lost());
     machine.run(plan, &Default::default()).expect("it is submitted");
-    let error = machine.download(Place::new(Region::Momentum, 0), side * side).wait().expect_err("no time to finish");
+    let answer = machine.download(Place::new(Region::Momentum, 0), side * side).wait();
+    let error = answer.err().expect("no time to finish");
     assert!(error.to_string().contains("did not finish within"), "{error}");
     assert!(machine.is_lost());
 }
