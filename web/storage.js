@@ -50,12 +50,20 @@ export async function openStorage(name) {
     async write(changes) {
       const transaction = database.transaction(STORE, "readwrite", { durability: "relaxed" });
       const store = transaction.objectStore(STORE);
-      for (const [key, entry] of changes) {
-        if (entry === undefined) store.delete(key);
-        else if (entry === true) store.delete(IDBKeyRange.bound(key, `${key.split("\n")[0]}\n~`));
-        else store.put(entry, key);
+      const done = finished(transaction);
+      try {
+        for (const [key, entry] of changes) {
+          if (entry === undefined) store.delete(key);
+          else if (entry === true) store.delete(IDBKeyRange.bound(key, `${key.split("\n")[0]}\n~`));
+          else store.put(entry, key);
+        }
+      } catch (error) {
+        // Half a round is worse than none.
+        done.catch(() => {});
+        transaction.abort();
+        throw error;
       }
-      await finished(transaction);
+      await done;
     },
   };
 }

@@ -1,5 +1,6 @@
 //! A run as data: events and their numbers, state, files, the crash detector.
 
+mod calibration;
 mod crash;
 mod event;
 mod files;

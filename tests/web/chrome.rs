@@ -60,6 +60,8 @@ pub struct Chrome {
     process: Child,
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     session: String,
+    /// The latest worker of the page.
+    worker: String,
     next_id: u64,
     /// Errors on the console and uncaught exceptions.
     pub errors: Vec<String>,
@@ -115,13 +117,23 @@ impl Chrome {
             stream.set_read_timeout(Some(ANSWER_PATIENCE)).expect("a time limit");
         }
         let downloads = tempfile::tempdir().expect("a folder");
-        let mut chrome = Self { process, socket, session: String::new(), next_id: 0, errors: Vec::new(), downloads, _profile: profile };
+        let mut chrome = Self {
+            process,
+            socket,
+            session: String::new(),
+            worker: String::new(),
+            next_id: 0,
+            errors: Vec::new(),
+            downloads,
+            _profile: profile,
+        };
         let target = chrome.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = chrome.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         chrome.session = attached["sessionId"].as_str().expect("a session").to_string();
         for domain in ["Page", "Runtime", "Log"] {
             chrome.call(&format!("{domain}.enable"), json!({}));
         }
+        chrome.call("Target.setAutoAttach", json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true }));
         let folder = chrome.downloads.path().display().to_string();
         chrome.call("Page.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }));
         Some(chrome)
@@ -129,11 +141,15 @@ impl Chrome {
 
     /// One question; what the browser tells meanwhile is kept where it matters.
     pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.call_in(&self.session.clone(), method, params)
+    }
+
+    fn call_in(&mut self, session: &str, method: &str, params: Value) -> Value {
         self.next_id += 1;
         let id = self.next_id;
         let mut question = json!({ "id": id, "method": method, "params": params });
-        if !self.session.is_empty() {
-            question["sessionId"] = self.session.clone().into();
+        if !session.is_empty() {
+            question["sessionId"] = session.into();
         }
         self.socket.send(Message::text(question.to_string())).expect("the browser listens");
         loop {
@@ -154,6 +170,9 @@ impl Chrome {
             "Runtime.exceptionThrown" => self.errors.push(params["exceptionDetails"].to_string()),
             "Runtime.consoleAPICalled" if params["type"] == "error" => self.errors.push(params["args"].to_string()),
             "Log.entryAdded" if params["entry"]["level"] == "error" => self.errors.push(params["entry"].to_string()),
+            "Target.attachedToTarget" if params["targetInfo"]["type"] == "worker" => {
+                self.worker = params["sessionId"].as_str().unwrap_or_default().to_string();
+            }
             _ => {}
         }
     }
@@ -165,8 +184,17 @@ impl Chrome {
 
     /// The value of a JavaScript expression; promises are awaited.
     pub fn eval(&mut self, expression: &str) -> Value {
+        self.eval_in(&self.session.clone(), expression)
+    }
+
+    /// The same in the worker of the page.
+    pub fn eval_in_worker(&mut self, expression: &str) -> Value {
+        self.eval_in(&self.worker.clone(), expression)
+    }
+
+    fn eval_in(&mut self, session: &str, expression: &str) -> Value {
         let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", params);
+        let answer = self.call_in(session, "Runtime.evaluate", params);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {}", answer["exceptionDetails"]);
         answer["result"]["value"].clone()
     }

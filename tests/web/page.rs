@@ -78,11 +78,6 @@ impl Page {
         self.address = address.to_string();
     }
 
-    /// Where the site is.
-    pub fn origin(&self) -> &str {
-        self.address.trim_end_matches('/')
-    }
-
     /// The page's summary; null before it runs.
     pub fn state(&mut self) -> Value {
         let text = self.chrome.eval("window.vitrine ? window.vitrine.state() : null");
