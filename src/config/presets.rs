@@ -20,11 +20,13 @@ impl Preset {
     }
 }
 
-const PRESETS: [Preset; 10] = [
+const PRESETS: [Preset; 12] = [
     Preset { name: "demo", text: include_str!("../../assets/presets/demo.toml") },
     Preset { name: "demo-patchify", text: include_str!("../../assets/presets/demo-patchify.toml") },
     Preset { name: "bench-96x6", text: include_str!("../../assets/presets/bench-96x6.toml") },
     Preset { name: "bench-64x4", text: include_str!("../../assets/presets/bench-64x4.toml") },
+    Preset { name: "cifar10", text: include_str!("../../assets/presets/cifar10.toml") },
+    Preset { name: "cifar10-conv", text: include_str!("../../assets/presets/cifar10-conv.toml") },
     Preset { name: "deit-tiny", text: include_str!("../../assets/presets/deit-tiny.toml") },
     Preset { name: "deit-tiny-conv", text: include_str!("../../assets/presets/deit-tiny-conv.toml") },
     Preset { name: "deit-small", text: include_str!("../../assets/presets/deit-small.toml") },

@@ -17,6 +17,8 @@ const MIN_MEDIAN_LEN: usize = 16;
 const SPIKE_PAIR_STEPS: u64 = 10;
 /// A loss spike is judged against at least this loss: near 0, small changes are large shares.
 const SPIKE_LOSS_FLOOR: f64 = 0.2;
+/// A spike also leaves the losses above the median behind, by this share of the deviations.
+const MIXED_SHARE: f64 = 0.5;
 /// A run that ends before the *stuck* bound is judged all the same from so many steps on.
 const MIN_STUCK_STEPS: u64 = 100;
 
@@ -250,7 +252,8 @@ impl Detector {
     fn loss_spike(&mut self) -> Option<Alarm> {
         let loss = self.last.loss;
         let median = self.losses.median(self.config.window / 2)?;
-        let sigma = self.losses.sigma(median);
+        // Batches of mixed images lie above the others, often and by much: they are no outliers.
+        let sigma = self.losses.sigma(median).max(MIXED_SHARE * self.losses.sigma_above(median));
         let limit = (self.config.spike_mads * sigma).max(self.config.spike_frac * median.max(SPIKE_LOSS_FLOOR));
         if loss - median <= limit || self.spikes.place(self.last.step) != 2 {
             return None;

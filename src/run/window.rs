@@ -50,8 +50,17 @@ impl Window {
 
     /// The robust standard deviation around `centre`: 1.4826 · median |x − centre|.
     pub fn sigma(&mut self, centre: f64) -> f64 {
+        self.deviation(|value| Some((value - centre).abs()))
+    }
+
+    /// The same of the numbers above `centre` alone: larger than [`Window::sigma`] where they spread more than those below.
+    pub fn sigma_above(&mut self, centre: f64) -> f64 {
+        self.deviation(|value| Some(value - centre).filter(|&rise| rise > 0.0))
+    }
+
+    fn deviation(&mut self, of: impl Fn(f64) -> Option<f64>) -> f64 {
         self.scratch.clear();
-        self.scratch.extend(self.values.iter().map(|value| (value - centre).abs()));
+        self.scratch.extend(self.values.iter().filter_map(|&value| of(value)));
         if self.scratch.is_empty() { 0.0 } else { SIGMA_PER_MAD * median_of(&mut self.scratch) }
     }
 }

@@ -11,7 +11,7 @@ fn preset(name: &str) -> Experiment {
 #[test]
 fn every_preset_loads_and_says_what_it_is_for() {
     let names: Vec<&str> = presets::names().collect();
-    let own = ["demo", "demo-patchify", "bench-96x6", "bench-64x4"];
+    let own = ["demo", "demo-patchify", "bench-96x6", "bench-64x4", "cifar10", "cifar10-conv"];
     let deit = ["deit-tiny", "deit-tiny-conv", "deit-small", "deit-small-conv", "deit-base", "deit-base-conv"];
     assert!(own.iter().chain(&deit).all(|name| names.contains(name)), "{names:?}");
     for shown in presets::all() {
@@ -23,8 +23,13 @@ fn every_preset_loads_and_says_what_it_is_for() {
 
 #[test]
 fn twins_differ_in_the_stem_alone() {
-    let twins =
-        [("demo", "demo-patchify"), ("deit-tiny-conv", "deit-tiny"), ("deit-small-conv", "deit-small"), ("deit-base-conv", "deit-base")];
+    let twins = [
+        ("demo", "demo-patchify"),
+        ("cifar10-conv", "cifar10"),
+        ("deit-tiny-conv", "deit-tiny"),
+        ("deit-small-conv", "deit-small"),
+        ("deit-base-conv", "deit-base"),
+    ];
     for (conv, twin) in twins.map(|(conv, twin)| (preset(conv), preset(twin))) {
         assert_ne!(conv.model.stem, twin.model.stem);
         assert_eq!(conv.model.stem_geometry().expect("valid").tokens, twin.model.stem_geometry().expect("valid").tokens);

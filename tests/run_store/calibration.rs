@@ -145,7 +145,7 @@ fn no_run_is_called_lost_that_is_not() {
     assert_eq!(curves.iter().filter(|curve| curve.lost().len >= LOST_STEPS).count(), 8);
     let (false_alarms, misses) = wrong(&curves, &CrashConfig::default());
     assert_eq!(false_alarms, Vec::<String>::new());
-    // Both had hardly learned: their losses had come to 2.06 and 1.96, and the median's rise stays below the least lift.
+    // Both had hardly learned: their mean losses had come to 1.95 and 1.98, and the median's rise stays below the least lift.
     assert_eq!(misses, ["1Proj, lr 0.024, warm-up 0.64, seed 1", "3Conv+1Proj, lr 0.024, warm-up 0, seed 0"]);
 }
 

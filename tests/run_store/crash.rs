@@ -186,6 +186,21 @@ fn a_recovered_spike_is_unstable() {
 }
 
 #[test]
+fn batches_of_mixed_images_are_no_spikes() {
+    // Three of ten batches are mixed, by little or by much.
+    let mixed = |step: u64| [1.70, 1.71, 1.72, 1.73, 1.74, 1.75, 1.76, 1.9, 2.1, 2.25][step as usize * 7 % 10];
+    let found = |loss: &dyn Fn(u64) -> f64| {
+        let mut detector = Detector::new(&CrashConfig::default(), 10, 0, 100);
+        let alarms =
+            (1..=400).flat_map(|step| detector.observe(&StepStat { step, loss: loss(step), grad_norm: 1.0, ..StepStat::default() }));
+        kinds(&alarms.collect::<Vec<_>>())
+    };
+    assert_eq!(found(&mixed), []);
+    let jump = |step| if (300..306).contains(&step) { 4.0 } else { mixed(step) };
+    assert_eq!(found(&jump), [AlarmKind::LossSpike], "they hide no real one");
+}
+
+#[test]
 fn a_gradient_explosion_warns() {
     let grad_norm = |step| if (300..303).contains(&step) { 300.0 } else { 1.0 };
     let (alarms, outcome) = judge(&Curve { grad_norm: &grad_norm, ..Curve::default() });
