@@ -1,5 +1,7 @@
 //! `doctor`: what this machine can compute on, and how fast.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::Serialize;
 use vitrine::error::Result;
@@ -173,15 +175,17 @@ impl Findings {
     }
 }
 
-/// A line for each kernel, with its largest error in each tier.
+/// A line for each kernel, with its largest error in each tier and way of storing.
 fn kernel_table(findings: &[Finding]) -> Vec<String> {
+    let ways: BTreeSet<&str> = findings.iter().map(|finding| finding.tier).collect();
     let mut lines = Vec::new();
     for kernel in findings.chunk_by(|a, b| a.kernel == b.kernel) {
-        let column = |finding: &Finding| match &finding.trouble {
-            None => format!("{} right, error {:.0e}", finding.tier, finding.error),
-            Some(_) => format!("{} WRONG", finding.tier),
+        let column = |way: &&str| match kernel.iter().find(|finding| finding.tier == *way) {
+            None => String::new(),
+            Some(Finding { trouble: None, error, .. }) => format!("{way} right, error {error:.0e}"),
+            Some(_) => format!("{way} WRONG"),
         };
-        let columns: Vec<String> = kernel.iter().map(|finding| format!("{:<24}", column(finding))).collect();
+        let columns: Vec<String> = ways.iter().map(|way| format!("{:<26}", column(way))).collect();
         lines.push(format!("  {:<28}{}", kernel[0].kernel, columns.join("")).trim_end().to_string());
         lines.extend(kernel.iter().filter_map(|finding| Some(format!("    {}: {}", finding.tier, finding.trouble.as_ref()?))));
     }

@@ -1,7 +1,8 @@
 //! `doctor`'s self-test: every kernel of a training step, alone, on an adapter against the processor.
 //!
 //! The kernels are those of small models that differ in stem, feed-forward part and update rule,
-//! before and after fusion. Each runs on noise, in two tiers; outputs are NaN before.
+//! before and after fusion. Each runs on noise, in two tiers, and where it can read or write f16 also so; outputs
+//! are NaN before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +17,18 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::fuse::fuse;
 use crate::graph::graph::{Node, Source as Origin};
-use crate::graph::launch::Tier;
+use crate::graph::launch::{Ports, Tier};
 use crate::graph::plan::Plan;
 use crate::graph::{Graph, Op, Place, Region, Scalars, Shape, Value};
+use crate::ops::elementwise::{copier, scale};
 use crate::platform;
 use crate::rng::{Draws, Stream};
 
 /// Both sides sum a few hundred numbers in f32, in another order: errors near 1e-6 are right, and a
 /// wrong kernel is off by the size of its values.
 const TOLERANCE: f64 = 1e-4;
+/// With values in f16, both sides may round to neighbours where they fall on two sides of a tie: 2⁻¹⁰ apart.
+const HALF_TOLERANCE: f64 = 1.0 / 1024.0;
 /// Share of the root mean square that counts as the size of a value near 0, where sums cancel.
 const FLOOR_FRAC: f64 = 0.1;
 /// Values begin at multiples of so many words: WebGPU's 256 bytes.
@@ -58,7 +62,7 @@ const MODELS: [&[&str]; 3] = [
 pub struct Finding {
     /// Family and entry: `attention.forward`.
     pub kernel: &'static str,
-    /// `T0` or `T1`.
+    /// `T0` or `T1`, and `T0 f16` or `T1 f16` where values lie in f16.
     pub tier: &'static str,
     /// Sizes and variants tried.
     pub cases: usize,
@@ -76,12 +80,12 @@ pub async fn check(gpu: &Gpu, so_far: &mut dyn FnMut(&[Finding])) -> Result<Vec<
     for case in &cases {
         let expected = case.run(&Device::Cpu).await?;
         for tier in [plain, Tier::Tiled] {
-            let name = tier.short_name();
+            let name = way_name(tier, case.half);
             let kernel = case.op.name();
             let finding = findings.entry((kernel, name)).or_insert(Finding { kernel, tier: name, cases: 0, error: 0.0, trouble: None });
             finding.cases += 1;
             let found = case.run(&Device::Gpu(gpu.clone(), Some(tier))).await.map_err(|error| error.to_string());
-            match found.and_then(|found| compare(&found, &expected)) {
+            match found.and_then(|found| compare(&found, &expected, case.tolerance())) {
                 Ok(error) => finding.error = finding.error.max(error),
                 Err(error) => finding.trouble = Some(format!("{error} ({:?})", case.op)),
             }
@@ -91,9 +95,20 @@ pub async fn check(gpu: &Gpu, so_far: &mut dyn FnMut(&[Finding])) -> Result<Vec<
     Ok(findings.into_values().collect())
 }
 
+fn way_name(tier: Tier, half: bool) -> &'static str {
+    match (tier, half) {
+        (tier, false) => tier.short_name(),
+        (Tier::Plain, true) => "T0 f16",
+        (Tier::Narrow, true) => "T0n f16",
+        (Tier::Tiled, true) => "T1 f16",
+    }
+}
+
 /// One op with the shapes and the origin of its inputs.
 struct Case {
     op: Arc<dyn Op>,
+    /// Whether what can lie in f16 does.
+    half: bool,
     inputs: Vec<Input>,
 }
 
@@ -111,9 +126,11 @@ fn cases() -> Result<Vec<Case>> {
             let fused = fuse(&graph);
             let nodes = graph.nodes.iter().map(|node| (&graph, node)).chain(fused.nodes.iter().map(|node| (&fused, node)));
             for (graph, node) in nodes {
-                let case = Case::new(graph, node);
-                let shapes: Vec<&Shape> = case.inputs.iter().map(|input| &input.shape).collect();
-                cases.entry(format!("{:?} {shapes:?}", case.op)).or_insert(case);
+                let halves = [false, true].into_iter().filter(|half| !half || node.op.halves() != Ports::default());
+                for case in halves.map(|half| Case::new(graph, node, half)) {
+                    let shapes: Vec<&Shape> = case.inputs.iter().map(|input| &input.shape).collect();
+                    cases.entry(format!("{:?} {shapes:?} {}", case.op, case.half)).or_insert(case);
+                }
             }
         }
     }
@@ -151,14 +168,18 @@ fn region(graph: &Graph, value: Value) -> Option<Region> {
 }
 
 impl Case {
-    fn new(graph: &Graph, node: &Node) -> Self {
+    fn new(graph: &Graph, node: &Node, half: bool) -> Self {
         let inputs = node.inputs.iter().map(|value| Input { shape: graph.shape(*value).clone(), region: region(graph, *value) });
-        Self { op: node.op.clone(), inputs: inputs.collect() }
+        Self { op: node.op.clone(), half, inputs: inputs.collect() }
+    }
+
+    fn tolerance(&self) -> f64 {
+        if self.half { HALF_TOLERANCE } else { TOLERANCE }
     }
 
     /// Everything the op writes on `device`.
     async fn run(&self, device: &Device) -> Result<Vec<f32>> {
-        let mut graph = Graph::new();
+        let mut graph = Graph::with_copier(self.half.then_some(copier));
         let mut lens = BTreeMap::new();
         let mut take = |region: Region, len: usize| {
             let end = lens.entry(region).or_insert(0);
@@ -183,6 +204,9 @@ impl Case {
         }
         for (port, output) in graph.push_shared(self.op.clone(), &leaves)?.into_iter().enumerate() {
             if !in_place.iter().any(|(output, _)| *output == port) {
+                // What is stored is in f32: a value in f16 is looked at through an op behind it.
+                let is_half = self.half && self.op.halves().has_out(port);
+                let output = if is_half { scale(&mut graph, output, 1.0)? } else { output };
                 let len = graph.shape(output).len();
                 let place = take(own_region(), len);
                 graph.store(output, place);
@@ -241,7 +265,7 @@ fn scalars() -> Scalars {
 }
 
 /// The largest difference over the size of the values; an error above the tolerance.
-fn compare(found: &[f32], expected: &[f32]) -> Result<f64, String> {
+fn compare(found: &[f32], expected: &[f32], tolerance: f64) -> Result<f64, String> {
     let mean_square = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / expected.len() as f64;
     let floor = FLOOR_FRAC * mean_square.sqrt();
     let mut worst = 0.0;
@@ -249,7 +273,7 @@ fn compare(found: &[f32], expected: &[f32]) -> Result<f64, String> {
         let (found, expected) = (f64::from(*found), f64::from(*expected));
         let (distance, scale) = ((found - expected).abs(), expected.abs() + floor);
         // Written so that a NaN on either side is refused.
-        let is_close = distance <= TOLERANCE * scale;
+        let is_close = distance <= tolerance * scale;
         if !is_close {
             return Err(format!("word {ix} is {found:e} where the processor has {expected:e}"));
         }
