@@ -38,10 +38,8 @@ const entriesOf = (folder) =>
     more();
   });
 
-const bytesOf = async (entry) => {
-  const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-  return new Uint8Array(await file.arrayBuffer());
-};
+const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
+const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
 // Every run below a dropped folder: a folder with a run.json, whose checkpoints stay where they are.
 async function runsIn(folder, onRun) {
@@ -52,7 +50,7 @@ async function runsIn(folder, onRun) {
     return;
   }
   const files = [];
-  const take = async (entry, name) => files.push([name, await bytesOf(entry)]);
+  const take = async (entry, name) => files.push([name, await bytesOf(await fileOf(entry))]);
   for (const entry of entries) if (entry.isFile && entry.name !== "lock") await take(entry, entry.name);
   for (const probes of folders.filter((entry) => entry.name === "probes")) {
     for (const entry of await entriesOf(probes)) await take(entry, `probes/${entry.name}`);
@@ -60,8 +58,55 @@ async function runsIn(folder, onRun) {
   onRun(folder.name, files);
 }
 
+const IMAGE_NAME = /\.(jpe?g|png|webp)$/i;
+// The shorter side to which dropped images are scaled down, pixels: a tab trains on small ones.
+const IMAGE_SIDE = 128;
+// Images that are decoded at a time.
+const NUM_DECODED = 8;
+
+// Every image below a dropped folder: its path from there, and its entry.
+async function imagesIn(folder, path = folder.name) {
+  const found = [];
+  for (const entry of await entriesOf(folder)) {
+    const below = `${path}/${entry.name}`;
+    if (entry.isDirectory) found.push(...(await imagesIn(entry, below)));
+    else if (IMAGE_NAME.test(entry.name)) found.push([below, entry]);
+  }
+  return found;
+}
+
+// A small copy of an image as PNG. One that the browser cannot read stays as it is: the trainer names and counts it.
+async function smallCopy(entry) {
+  const file = await fileOf(entry);
+  try {
+    let image = await createImageBitmap(file);
+    const share = Math.min(1, IMAGE_SIDE / Math.min(image.width, image.height));
+    const [width, height] = [image.width, image.height].map((side) => Math.round(side * share));
+    if (share < 1) image = await createImageBitmap(image, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    image.close();
+    return bytesOf(await canvas.convertToBlob({ type: "image/png" }));
+  } catch {
+    return bytesOf(file);
+  }
+}
+
+// Hands the images of a dropped folder to the trainer; tells whether there are any.
+async function putImages(folder, post, tell) {
+  const images = await imagesIn(folder);
+  for (let first = 0; first < images.length; first += NUM_DECODED) {
+    const some = images.slice(first, first + NUM_DECODED);
+    const copies = await Promise.all(some.map(async ([path, entry]) => [path, await smallCopy(entry)]));
+    for (const [path, bytes] of copies) post(JSON.stringify({ PutImage: path }), bytes);
+    if (first % 400 === 0) tell(`${folder.name}: ${first} of ${images.length} images read`);
+  }
+  if (images.length) post(JSON.stringify({ PutImages: folder.name }));
+  return images.length > 0;
+}
+
 // Folders are ours to read; files go to the canvas.
-function watchFolders(onRun) {
+function watchFolders(onRun, post, tell) {
   const take = (event) => {
     const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
     const folders = entries.filter((entry) => entry?.isDirectory);
@@ -71,7 +116,7 @@ function watchFolders(onRun) {
     let found = 0;
     const count = (...run) => (found++, onRun(...run));
     Promise.all(folders.map((folder) => runsIn(folder, count)))
-      .then(() => found || onRun(folders[0].name, []))
+      .then(async () => found || (await putImages(folders[0], post, tell)) || onRun(folders[0].name, []))
       .catch((error) => say(`The folder cannot be read: ${error?.message ?? error}`));
   };
   window.addEventListener("drop", take, { capture: true });
@@ -91,12 +136,13 @@ function frontOf(worker) {
   };
   // A browser takes the lock away from a page that is hidden.
   document.addEventListener("visibilitychange", holdLock);
+  const post = (text, bytes) => worker.postMessage({ text, bytes }, bytes ? [bytes.buffer] : []);
   return {
-    post: (text, bytes) => worker.postMessage({ text, bytes }, bytes ? [bytes.buffer] : []),
+    post,
     listen(onMessage, onHash, onFolder) {
       worker.onmessage = ({ data }) => (data.failure ? fallBack(`The trainer could not start: ${data.failure}`) : onMessage(data.text, data.bytes));
       window.addEventListener("hashchange", () => onHash(location.hash.slice(1)));
-      watchFolders(onFolder);
+      watchFolders(onFolder, post, (text) => onMessage(JSON.stringify({ Notice: { Message: text } })));
     },
     pickFiles(onFile) {
       const input = document.createElement("input");

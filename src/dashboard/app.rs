@@ -156,9 +156,10 @@ impl Dashboard {
                 model.view.screen = Screen::Stem;
                 model.weights = Some((name, *tensors));
             }
-            Notice::Images(path) => {
+            Notice::Images(path, num_classes) => {
                 model.form.set("data.kind", "folder");
                 model.form.set("data.path", &path);
+                model.form.set("model.num_classes", &num_classes.to_string());
                 model.view = View { screen: Screen::Train, ..View::default() };
             }
             Notice::Estimate(estimate) => model.form.estimate = Some(estimate),

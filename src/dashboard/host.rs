@@ -160,8 +160,8 @@ pub enum Notice {
     Estimate(Result<Estimate, String>),
     /// What the doctor found so far.
     Checkup(Box<Checkup>),
-    /// A folder of images was dropped: its path, for a training of one's own.
-    Images(String),
+    /// A folder of images was dropped, for a training of one's own: its path, and how many classes it has.
+    Images(String, usize),
     /// A sentence worth a passing message: a file was saved, a dropped file is not usable.
     Message(String),
     /// Another place of the app was asked for: the page's address changed.

@@ -2,7 +2,6 @@
 //!
 //! Grey images become RGB; alpha is dropped and EXIF rotation ignored, as torchvision does.
 
-use std::fs;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -10,6 +9,7 @@ use std::path::Path;
 use image::{ImageFormat, ImageReader, Limits};
 
 use crate::augment::crop::Picture;
+use crate::platform;
 
 /// Larger images are refused before they are decoded, pixels a side.
 const MAX_SIDE: u32 = 16_384;
@@ -25,7 +25,7 @@ pub fn is_image(start: &[u8]) -> bool {
 ///
 /// Errors: what is wrong with it.
 pub fn file(path: &Path) -> Result<Picture, String> {
-    bytes(&fs::read(path).map_err(|e| e.to_string())?)
+    bytes(&platform::files::read(path).map_err(|e| e.to_string())?)
 }
 
 /// The pixels of an image file's content.

@@ -3,10 +3,9 @@
 //! Listing looks at the first bytes of each file; pixels are decoded when needed. A file that is
 //! empty or none of the three formats in spite of its name keeps its place and counts as unreadable.
 
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::platform;
 use crate::platform::parallel::*;
 
 use super::dataset::{Contents, Dataset, ImageSource, MAX_UNREADABLE_FRAC};
@@ -16,6 +15,8 @@ use crate::augment::crop::Picture;
 use crate::augment::normalise::ChannelStats;
 use crate::error::{Error, Result};
 
+/// Bytes that tell the format.
+const START_LEN: usize = 32;
 const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// One image file.
@@ -45,11 +46,9 @@ pub struct Listing {
 /// Names and paths in a folder, sorted by name.
 pub fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let cannot = |e: std::io::Error| Error::data(folder, format!("cannot be listed: {e}"), "");
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(cannot)? {
-        let entry = entry.map_err(cannot)?;
-        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
-    }
+    let paths = platform::files::list(folder).map_err(cannot)?;
+    let name_of = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut entries: Vec<(String, PathBuf)> = paths.into_iter().map(|path| (name_of(&path), path)).collect();
     entries.sort();
     Ok(entries)
 }
@@ -61,7 +60,7 @@ pub fn list(folder: &Path, class_of: impl Fn(&str) -> Option<(u32, String)> + Sy
     let num_entries = entries.len();
     let files = entries
         .into_par_iter()
-        .filter(|(_, path)| has_image_ending(path) && path.is_file())
+        .filter(|(_, path)| has_image_ending(path) && platform::files::is_file(path))
         .filter_map(|(name, path)| class_of(&name).map(|(class, name)| inspect(path, &name, class)))
         .collect::<Result<Vec<ImageFile>>>()?;
     Ok(Listing { num_ignored: num_entries - files.len(), files })
@@ -74,13 +73,8 @@ fn has_image_ending(path: &Path) -> bool {
 
 /// The file as part of the set, with a look at its first bytes.
 fn inspect(path: PathBuf, name: &str, class: u32) -> Result<ImageFile> {
-    let mut start = Vec::new();
-    let read = fs::File::open(&path).and_then(|file| {
-        let len = file.metadata()?.len();
-        file.take(32).read_to_end(&mut start)?;
-        Ok(len)
-    });
-    let len = read.map_err(|e| Error::data(&path, format!("cannot be read: {e}"), ""))?;
+    let read = platform::files::size(&path).and_then(|len| Ok((len, platform::files::read_start(&path, START_LEN)?)));
+    let (len, start) = read.map_err(|e| Error::data(&path, format!("cannot be read: {e}"), ""))?;
     let damage = match (len, decode::is_image(&start)) {
         (0, _) => Some("is empty"),
         (_, false) => Some("is not a JPEG, PNG or WebP image"),

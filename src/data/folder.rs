@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::platform::files::{is_dir, is_file};
 use crate::platform::parallel::*;
 
 use super::files::{self, Half, Listing, entries};
@@ -29,15 +30,12 @@ pub fn open(request: &Request) -> Result<(Dataset, Dataset)> {
         return Err(Error::config("data.path is empty, and data.kind is \"folder\"", LAYOUT));
     }
     let path = Path::new(&request.config.path);
-    if !path.is_dir() {
-        let what = if path.exists() { "is not a folder" } else { "does not exist" };
-        return Err(Error::data(path, what, LAYOUT));
-    }
+    check_is_dir(path)?;
     let train_path = path.join("train");
-    if !train_path.is_dir() {
+    if !is_dir(&train_path) {
         return open_single_level(path, request);
     }
-    let test_path = TEST_FOLDERS.iter().map(|name| path.join(name)).find(|p| p.is_dir());
+    let test_path = TEST_FOLDERS.iter().map(|name| path.join(name)).find(|p| is_dir(p));
     let Some(test_path) = test_path else {
         let hint = "add one, or point data.path at train/ itself: a tenth of it is then kept for \
                     testing";
@@ -49,6 +47,22 @@ pub fn open(request: &Request) -> Result<(Dataset, Dataset)> {
     let test = list(&test_path, &class_names)?;
     let half = |name, path| Half { kind: KIND, name, path, request };
     Ok((half("train", &train_path).dataset(class_names.clone(), train)?, half("test", &test_path).dataset(class_names, test)?))
+}
+
+/// How many classes the set in a folder has.
+///
+/// Errors: there is no such folder, or it has no class folders.
+pub fn count_classes(path: &Path) -> Result<usize> {
+    check_is_dir(path)?;
+    let train_path = path.join("train");
+    Ok(class_names(if is_dir(&train_path) { &train_path } else { path })?.len())
+}
+
+fn check_is_dir(path: &Path) -> Result<()> {
+    if is_dir(path) {
+        return Ok(());
+    }
+    Err(Error::data(path, if is_file(path) { "is not a folder" } else { "does not exist" }, LAYOUT))
 }
 
 /// A single level of class folders: the hash of an image's name decides its half, so that images
@@ -72,7 +86,7 @@ fn open_single_level(path: &Path, request: &Request) -> Result<(Dataset, Dataset
 /// The names of the class folders, sorted.
 fn class_names(folder: &Path) -> Result<Vec<String>> {
     let names: Vec<String> =
-        entries(folder)?.into_iter().filter(|(name, path)| path.is_dir() && !name.starts_with('.')).map(|(name, _)| name).collect();
+        entries(folder)?.into_iter().filter(|(name, path)| is_dir(path) && !name.starts_with('.')).map(|(name, _)| name).collect();
     if names.is_empty() {
         return Err(Error::data(folder, "has no class folders", LAYOUT));
     }
@@ -95,7 +109,7 @@ fn list(folder: &Path, class_names: &[String]) -> Result<Listing> {
     let per_class: Vec<Result<Listing>> = class_names
         .par_iter()
         .enumerate()
-        .filter(|(_, name)| folder.join(name).is_dir())
+        .filter(|(_, name)| is_dir(&folder.join(name)))
         .map(|(class, name)| list_class(&folder.join(name), name, class as u32))
         .collect();
     let mut all = Listing::default();

@@ -130,12 +130,13 @@ fn the_form_starts_what_it_shows() {
 #[test]
 fn a_dropped_folder_of_images_is_what_the_form_trains_on() {
     let (mut harness, _, notices) = Stage::new(vec![sample::short()], hash_of(Screen::Compare, &[sample::short()])).open();
-    notices.borrow_mut().push(Notice::Images("/pictures of birds".to_string()));
+    notices.borrow_mut().push(Notice::Images("/pictures of birds".to_string(), 7));
     harness.run_steps(3);
     let model = &harness.state().model;
     assert_eq!((model.view.screen, model.view.runs.len()), (Screen::Train, 0));
     let resolved = model.form.resolved.as_ref().expect("a config that could be trained");
     assert_eq!((resolved.experiment.data.kind.as_str(), resolved.experiment.data.path.as_str()), ("folder", "/pictures of birds"));
+    assert_eq!(resolved.experiment.model.num_classes, 7);
     harness.get_by_label("Start training");
 }
 

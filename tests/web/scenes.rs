@@ -45,6 +45,7 @@ fn without_webgpu() {
     starts_the_twin(&mut page);
     exports(&mut page);
     takes_a_dropped_run(&mut page);
+    trains_on_dropped_images(&mut page);
     resumes(&mut page, "");
     restores_a_link(&mut page);
     refuses_what_is_damaged(&mut page);
@@ -170,6 +171,29 @@ fn takes_a_dropped_run(page: &mut Page) {
     let (_, run) = page.wait_for_run("the dropped run is open", |run| run["name"] == "dropped" && run["num_steps"] == 9);
     let shown = [number::short(native[0]), number::short(native[8])];
     assert_eq!(run["losses"], json!(shown));
+}
+
+/// A dropped folder of pictures is what the form trains on.
+fn trains_on_dropped_images(page: &mut Page) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pictures = folder.path().join("pictures");
+    for (class, shade) in [("dark", 40), ("light", 200)] {
+        std::fs::create_dir_all(pictures.join(class)).expect("a folder");
+        for ix in 0..60 {
+            let pixel = |x: u32, y: u32| image::Rgb([shade, (40 + 3 * x) as u8, (40 + 3 * y + ix) as u8]);
+            let picture = image::RgbImage::from_fn(48, 40, pixel);
+            picture.save(pictures.join(class).join(format!("{ix}.png"))).expect("written");
+        }
+    }
+    page.chrome.drop_file(&pictures);
+    page.wait("the form", |state| (state["location"].as_str()? == "train").then_some(()));
+    page.by_name("start training");
+    let (id, _) = page.wait_for_run("it learns from the pictures", |run| {
+        let (first, last) = losses(run);
+        run["num_steps"].as_u64() >= Some(8) && run["failure"].is_null() && last < first
+    });
+    page.ask(&json!({ "Command": [id, "stop"] }));
+    page.wait_for("it stops", &id, |run| run["is_closed"] == true);
 }
 
 /// A training that a reload interrupts goes on from its last checkpoint.

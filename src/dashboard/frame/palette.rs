@@ -50,6 +50,8 @@ pub fn actions(model: &Model) -> Vec<Named> {
     all.extend(plain.into_iter().map(|(name, key, action)| named(name.to_string(), key, action)));
     if model.abilities.can_train {
         all.push(named("Watch a crash: start the twin".to_string(), "", panels::twin::start_action(model)));
+        let is_on_form = model.view.screen == Screen::Train && model.view.runs.is_empty();
+        all.extend(panels::form::start_action(model).filter(|_| is_on_form).map(|action| named("Start training".to_string(), "", action)));
         for preset in presets::all() {
             let form = Form::from_preset(preset.name);
             if let Ok(resolved) = form.resolved {

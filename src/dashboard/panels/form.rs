@@ -90,6 +90,12 @@ fn row(ui: &mut Ui, form: &mut Form, field: &Field) {
     ui.end_row();
 }
 
+/// Starts what the form says, where it can be trained.
+pub fn start_action(model: &Model) -> Option<Action> {
+    let resolved = model.form.resolved.as_ref().ok().filter(|_| model.abilities.can_train)?;
+    Some(Action::Train(vec![train::order(&model.form.name, resolved.experiment.clone())], Screen::Train))
+}
+
 fn outcome(ui: &mut Ui, model: &mut Model) {
     let palette = theme::palette(ui);
     card::show(ui, "What it takes", |ui| {
@@ -100,14 +106,11 @@ fn outcome(ui: &mut Ui, model: &mut Model) {
             Ok(_) => estimate(ui, model),
         }
         ui.add_space(theme::GAP_S);
-        let is_possible = model.form.resolved.is_ok() && model.abilities.can_train;
+        let action = start_action(model);
         let label = RichText::new("Start training").font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);
         let button = egui::Button::new(label).fill(palette.accent).min_size(egui::vec2(0.0, 32.0));
-        if ui.add_enabled(is_possible, button).clicked()
-            && let Ok(resolved) = &model.form.resolved
-        {
-            let order = train::order(&model.form.name, resolved.experiment.clone());
-            model.ask(Action::Train(vec![order], Screen::Train));
+        if let (true, Some(action)) = (ui.add_enabled(action.is_some(), button).clicked(), action) {
+            model.ask(action);
         }
         if !model.abilities.can_train {
             ui.label(RichText::new(format!("{} {}", model.abilities.summary, model.abilities.help)).color(palette.muted));

@@ -173,7 +173,7 @@ fn own(ui: &mut Ui, model: &mut Model) {
     tall(ui, "Train your own", |ui| {
         ui.label("Choose stem, width, optimiser and schedule under the names of the TOML file, and follow every step. Learning rate and pauses can be changed while it runs.");
         ui.label(
-            RichText::new("Starts from the demo: a small ViT with a conv-stem on the embedded Fashion-MNIST images.").color(palette.muted),
+            RichText::new("Starts from the demo, a small ViT with a conv-stem, on the embedded Fashion-MNIST images; or drop a folder that has a folder of pictures for each class.").color(palette.muted),
         );
         if main_button(ui, "Set up a training", true) {
             model.form = Form::default();

@@ -201,7 +201,10 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     if !is_dir(folder) {
         return Err(missing(folder));
     }
-    Ok(tree().entries.keys().filter(|entry| entry.parent() == Some(folder)).cloned().collect())
+    // What lies below a folder follows it in the order of paths.
+    let tree = tree();
+    let below = tree.entries.range(folder.to_path_buf()..).map(|(path, _)| path).take_while(|path| path.starts_with(folder));
+    Ok(below.filter(|path| path.parent() == Some(folder)).cloned().collect())
 }
 
 /// When a file was last written, since 1970.

@@ -12,6 +12,7 @@ use eframe::egui;
 use vitrine::config::Experiment;
 use vitrine::dashboard::host::{Abilities, Host, Notice, Order, Origin, RunKey, Saved};
 use vitrine::dashboard::import::{self, Imported};
+use vitrine::data::folder;
 use vitrine::error::{Error, Result};
 use vitrine::platform;
 use vitrine::run::command::Command;
@@ -97,7 +98,10 @@ impl Native {
             return;
         }
         if path.is_dir() {
-            self.voice.tell(Notice::Images(path.display().to_string()));
+            self.voice.tell(match folder::count_classes(path) {
+                Ok(num_classes) => Notice::Images(path.display().to_string(), num_classes),
+                Err(error) => Notice::Message(error.to_string()),
+            });
             return;
         }
         let outcome =

@@ -2,6 +2,8 @@
 
 /// Looking at adapters and kernels.
 mod checkup;
+/// Dropped folders of images.
+mod images;
 /// Files kept over a reload.
 mod keeping;
 /// The page: its host, and what scripts see of it.

@@ -122,7 +122,7 @@ impl State {
                 self.messages.drain(..surplus);
             }
             Notice::Location(hash) => self.location.clone_from(hash),
-            Notice::Probe(..) | Notice::Weights(..) | Notice::Images(_) => {}
+            Notice::Probe(..) | Notice::Weights(..) | Notice::Images(..) => {}
         }
     }
 }

@@ -45,6 +45,10 @@ pub enum Ask {
     Command(RunKey, Command),
     /// Take a file of this name; its bytes lie beside.
     Import(String),
+    /// Take an image of a dropped folder, under its path there; its bytes lie beside.
+    PutImage(String),
+    /// All images of the dropped folder of this name are there.
+    PutImages(String),
     /// Take the file at an address.
     ImportFrom(String),
     /// Pack a run.

@@ -24,7 +24,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::shelf::Shelf;
 use super::wire::{About, Ask, Told};
-use super::{checkup, keeping, speed, training};
+use super::{checkup, images, keeping, speed, training};
 
 /// Where run folders lie in the worker's files.
 pub const RUNS_DIR: &str = "/runs";
@@ -158,6 +158,8 @@ impl Worker {
                 }
             }
             Ask::Import(name) => Shelf::import(&self, &name, bytes)?,
+            Ask::PutImage(name) => images::put(&name, bytes),
+            Ask::PutImages(name) => self.notice(images::shown(&name)?),
             Ask::ImportFrom(url) => {
                 let bytes = self.fetch(&url, 0).await;
                 let bytes =
