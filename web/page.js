@@ -81,10 +81,12 @@ async function smallCopy(entry) {
   try {
     let image = await createImageBitmap(file);
     const share = Math.min(1, IMAGE_SIDE / Math.min(image.width, image.height));
+    if (share === 1 && file.type === "image/png") return bytesOf(file);
     const [width, height] = [image.width, image.height].map((side) => Math.round(side * share));
     if (share < 1) image = await createImageBitmap(image, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
     const canvas = new OffscreenCanvas(width, height);
-    canvas.getContext("2d").drawImage(image, 0, 0);
+    // A canvas of the GPU would take long to read back from.
+    canvas.getContext("2d", { willReadFrequently: true }).drawImage(image, 0, 0);
     image.close();
     return bytesOf(await canvas.convertToBlob({ type: "image/png" }));
   } catch {

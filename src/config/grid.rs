@@ -340,7 +340,12 @@ impl Entry<'_> {
 }
 
 fn label(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+    match value {
+        Value::String(text) => text.clone(),
+        // TOML writes 1e20 with twenty zeros.
+        Value::Float(number) => format!("{number:?}"),
+        _ => value.to_string(),
+    }
 }
 
 fn seeds(value: &Value) -> Option<Vec<u64>> {

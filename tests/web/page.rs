@@ -93,12 +93,11 @@ impl Page {
     /// Starts a training of the toy with further settings; its id, once it has one.
     pub fn train(&mut self, key: &str, sets: &[&str], max_steps: Option<u64>) -> String {
         let sets: Vec<&str> = TOY.iter().chain(sets).copied().collect();
-        let ids = |state: &Value| state["open"].as_object().map_or(Vec::new(), |open| open.keys().cloned().collect::<Vec<_>>());
-        let known = ids(&self.state());
+        let known = open_ids(&self.state());
         self.ask(&json!({ "TrainPreset": { "key": key, "preset": "demo", "sets": sets, "max_steps": max_steps } }));
         self.wait("the training has its id", |state| {
             assert!(state["open"][key]["failure"].is_null(), "{}", state["open"][key]);
-            ids(state).into_iter().find(|id| id != key && !known.contains(id))
+            open_ids(state).into_iter().find(|id| id != key && !known.contains(id))
         })
     }
 
@@ -147,7 +146,7 @@ impl Page {
             // A browser that no longer answers leaves nothing to look at.
             let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 self.keep_picture("failed");
-                self.state().to_string().chars().take(MAX_STATE).collect::<String>()
+                without_routine(self.state()).to_string().chars().take(MAX_STATE).collect::<String>()
             }));
             eprintln!("{}: {}\nerrors: {:#?}", self.name, left.unwrap_or_default(), self.chrome.errors);
             std::panic::resume_unwind(panic)
@@ -169,6 +168,22 @@ impl Page {
         self.chrome.eval("1");
         assert!(self.chrome.errors.is_empty(), "{}: {:#?}", self.name, self.chrome.errors);
     }
+}
+
+/// The runs that are open.
+pub fn open_ids(state: &Value) -> Vec<String> {
+    state["open"].as_object().map_or(Vec::new(), |open| open.keys().cloned().collect())
+}
+
+/// A summary without the events that come all the time.
+fn without_routine(mut state: Value) -> Value {
+    for run in state["open"].as_object_mut().into_iter().flat_map(|open| open.values_mut()) {
+        let is_rare = |event: &Value| !["checkpoint", "probe", "eval"].iter().any(|name| event[1] == *name);
+        if let Some(events) = run["events"].as_array_mut() {
+            events.retain(is_rare);
+        }
+    }
+    state
 }
 
 /// The events of a run's summary: step and name.

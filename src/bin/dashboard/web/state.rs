@@ -54,6 +54,8 @@ pub struct OpenRun {
     pub num_steps: usize,
     /// Losses of the first and of the last step, as text: JSON has no NaN.
     pub losses: Vec<String>,
+    /// Top-1 of the last evaluation, 0..1.
+    pub top1: Option<f64>,
     /// Events but steps: step and name.
     pub events: Vec<(u64, String)>,
     /// Whether nothing more comes.
@@ -140,7 +142,12 @@ impl OpenRun {
                 self.step = resumed.step;
                 self.events.push((resumed.step, "resumed".to_string()));
             }
-            other => self.events.push((other.step(), name_of(other))),
+            other => {
+                if let Event::Eval(eval) = other {
+                    self.top1 = Some(eval.top1);
+                }
+                self.events.push((other.step(), name_of(other)));
+            }
         }
     }
 }

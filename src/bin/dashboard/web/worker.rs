@@ -1,6 +1,6 @@
 //! The worker: each question of the page is a task of its own; trainings go on between them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use vitrine::config::{Experiment, Resolved, Sources, load};
 use vitrine::dashboard::host::{Abilities, Estimate, Notice, RunKey};
 use vitrine::data::{self, embedded, loader::Loader};
 use vitrine::error::{Error, Result};
-use vitrine::platform::files;
+use vitrine::platform::{files, sleep};
 use vitrine::run::command::Command;
 use vitrine::run::event::Event;
 use vitrine::schedule::Schedule;
@@ -26,6 +26,8 @@ use super::shelf::Shelf;
 use super::wire::{About, Ask, Told};
 use super::{checkup, images, keeping, speed, training};
 
+/// Between two looks whether the files of an earlier worker are back.
+const WAIT_SECS: f64 = 0.005;
 /// Where run folders lie in the worker's files.
 pub const RUNS_DIR: &str = "/runs";
 
@@ -64,6 +66,8 @@ pub struct Worker {
     pub trainings: RefCell<BTreeMap<RunKey, Sender<Command>>>,
     events: RefCell<BTreeMap<RunKey, Vec<Event>>>,
     site: RefCell<Option<Rc<Site>>>,
+    /// Whether the files of an earlier worker are back.
+    is_restored: Cell<bool>,
 }
 
 /// `site.json`.
@@ -90,6 +94,7 @@ pub fn work(about: &str, outside: Outside) -> JsValue {
         trainings: RefCell::default(),
         events: RefCell::default(),
         site: RefCell::default(),
+        is_restored: Cell::new(false),
     });
     let begun = worker.clone();
     spawn_local(async move { begun.begin().await });
@@ -106,6 +111,7 @@ impl Worker {
             self.say("the worker's files are damaged; runs are not kept");
         }
         keeping::restore(&self).await;
+        self.is_restored.set(true);
         self.tell(&Told::Notice(Notice::Abilities(self.abilities().await)), None);
         spawn_local(keeping::keep(self.clone()));
         // Where another tab keeps the runs, they are its to go on with.
@@ -119,6 +125,10 @@ impl Worker {
     }
 
     async fn take(self: Rc<Self>, text: &str, bytes: Vec<u8>) {
+        // A link to a run that was kept comes with the first messages.
+        while !self.is_restored.get() {
+            sleep(WAIT_SECS).await;
+        }
         let outcome = match serde_json::from_str::<Ask>(text) {
             Ok(ask) => self.clone().answer(ask, bytes).await,
             Err(error) => Err(Error::Internal(format!("a message makes no sense: {error}"))),
