@@ -8,6 +8,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, Rgb
 use tempfile::TempDir;
 use vitrine::augment::crop::Picture;
 use vitrine::data::dataset::View;
+use vitrine::data::folder::count_classes;
 use vitrine::data::loader::Loader;
 
 use super::{assert_data_error, assert_says, experiment, open};
@@ -50,6 +51,17 @@ fn train_and_val_folders_are_listed_in_order() {
     let mut picture = Picture::default();
     split.train.image(5, &mut picture).expect("a PNG");
     assert_eq!(picture.rgb[..3], [200, 2, 0]);
+}
+
+#[test]
+fn classes_are_counted_in_both_layouts() {
+    let dir = small_set(1);
+    assert_eq!(count_classes(dir.path()).expect("train/ has class folders"), 2);
+    assert_eq!(count_classes(&dir.path().join("val")).expect("class folders"), 2);
+    let error = count_classes(&dir.path().join("val/cat")).expect_err("pictures alone are no classes");
+    assert!(error.to_string().contains("has no class folders"), "{error}");
+    let error = count_classes(&dir.path().join("gone")).expect_err("there is no such folder");
+    assert!(error.to_string().contains("does not exist"), "{error}");
 }
 
 #[test]
