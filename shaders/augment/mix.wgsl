@@ -2,7 +2,7 @@
 //
 //   mixed = λ·own + (1 − λ)·partner, inside the box the partner; partner of row i is row B − 1 − i of `mirror`
 //
-// Grid      flat over numbers
+// Grid      flat over pixels
 // Shapes    own, mirror, mixed [B, S, S, 3]; rows [B, ROW_LEN]: λ, top, bottom, left, right
 // Memory    none
 // Consts    ROW_LEN, WORKGROUP
@@ -22,18 +22,23 @@ struct Dims {
 
 @compute @workgroup_size(WORKGROUP)
 fn blend(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let ix = flat_index(global, groups, WORKGROUP);
-    let image_len = dims.side * dims.side * 3u;
-    let image = ix / image_len;
+    let pixel = flat_index(global, groups, WORKGROUP);
+    let num_pixels = dims.side * dims.side;
+    let image = pixel / num_pixels;
     if (image >= dims.batch) {
         return;
     }
-    let place = ix % image_len;
-    let partner = mirror[(dims.batch - 1u - image) * image_len + place];
+    let place = pixel - image * num_pixels;
+    let row = place / dims.side;
+    let column = place - row * dims.side;
     let start = image * ROW_LEN;
     let lambda = rows[start];
-    let row = f32(place / 3u / dims.side);
-    let column = f32(place / 3u % dims.side);
-    let is_pasted = row >= rows[start + 1u] && row < rows[start + 2u] && column >= rows[start + 3u] && column < rows[start + 4u];
-    mixed[ix] = select(lambda * own[ix] + (1.0 - lambda) * partner, partner, is_pasted);
+    let is_pasted = f32(row) >= rows[start + 1u] && f32(row) < rows[start + 2u]
+        && f32(column) >= rows[start + 3u] && f32(column) < rows[start + 4u];
+    let from = ((dims.batch - 1u - image) * num_pixels + place) * 3u;
+    let to = pixel * 3u;
+    for (var channel = 0u; channel < 3u; channel++) {
+        let partner = mirror[from + channel];
+        mixed[to + channel] = select(lambda * own[to + channel] + (1.0 - lambda) * partner, partner, is_pasted);
+    }
 }

@@ -192,7 +192,6 @@ impl Op for Blend {
     defined_by!(crate::cpu::mix::blend);
 
     fn launch(&self, _target: &Target) -> Launch {
-        let len = self.batch * self.side * self.side * 3;
         let dispatch = Dispatch {
             shader: "augment/mix",
             entry: "blend",
@@ -204,7 +203,7 @@ impl Op for Blend {
                 Binding::read("rows", Slot::In(2)),
                 Binding::write("mixed", Slot::Out(0)),
             ],
-            groups: flat_groups(len, WORKGROUP),
+            groups: flat_groups(self.batch * self.side * self.side, WORKGROUP),
         };
         Launch { dispatches: vec![dispatch], scratch: vec![] }
     }

@@ -1,5 +1,9 @@
 //! The dashboard: in a window of its own, and as a page.
 
+/// Doctor's facts and timings.
+#[path = "dashboard/checkup.rs"]
+mod checkup;
+
 #[cfg(not(target_arch = "wasm32"))]
 #[path = "dashboard/native/mod.rs"]
 mod native;

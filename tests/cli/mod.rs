@@ -11,6 +11,29 @@ mod usage;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// A training so small that a step takes a millisecond, on noise and on the processor; see [`with_sets`].
+pub const TINY: [&str; 14] = [
+    "--device",
+    "cpu",
+    "--preset",
+    "bench-64x4",
+    "--set",
+    "model.image_size=8",
+    "--set",
+    "model.dim=16",
+    "--set",
+    "model.heads=2",
+    "--set",
+    "model.depth=1",
+    "--set",
+    "schedule.warmup_epochs=0",
+];
+
+/// `arguments`, and `--set` before each of `sets`.
+pub fn with_sets<'a>(arguments: &[&'a str], sets: &[&'a str]) -> Vec<&'a str> {
+    arguments.iter().copied().chain(sets.iter().flat_map(|set| ["--set", set])).collect()
+}
+
 /// What a call of the binary gave.
 pub struct Answer {
     pub code: Option<i32>,

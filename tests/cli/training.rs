@@ -6,37 +6,16 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{Answer, command_in, vitrine_in};
+use super::{Answer, TINY, command_in, vitrine_in, with_sets};
 
-/// Trains a model so small that a step takes a millisecond, on noise. Ends with `--set`: each test
-/// goes on with a key of its own.
-const TINY: [&str; 22] = [
-    "train",
-    "--device",
-    "cpu",
-    "--preset",
-    "bench-64x4",
-    "--set",
-    "model.image_size=8",
-    "--set",
-    "model.dim=16",
-    "--set",
-    "model.heads=2",
-    "--set",
-    "model.depth=1",
-    "--set",
-    "train.batch=16",
-    "--set",
-    "schedule.warmup_epochs=0",
-    "--set",
-    "probe.images=4",
-    "--json",
-    "--quiet",
-    "--set",
-];
+/// `train` on the tiny model, telling events as JSON.
+fn arguments<'a>(sets: &[&'a str], flags: &[&'a str]) -> Vec<&'a str> {
+    let tiny = [&["train", "--json", "--quiet"], &TINY[..], flags].concat();
+    with_sets(&tiny, &[&["train.batch=16", "probe.images=4"], sets].concat())
+}
 
-fn train(folder: &Path, more: &[&str]) -> Answer {
-    vitrine_in(folder, &[&TINY[..], more].concat())
+fn train(folder: &Path, sets: &[&str], flags: &[&str]) -> Answer {
+    vitrine_in(folder, &arguments(sets, flags))
 }
 
 fn lines(answer: &Answer) -> Vec<Value> {
@@ -52,7 +31,7 @@ fn summary(answer: &Answer) -> Value {
 #[test]
 fn events_come_as_json_lines_and_the_run_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let first = train(folder.path(), &["train.seed=1", "--max-steps", "3", "--name", "one"]);
+    let first = train(folder.path(), &["train.seed=1"], &["--max-steps", "3", "--name", "one"]);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     let steps =
         |answer: &Answer| lines(answer).iter().filter(|line| line["type"] == "step").map(|line| line["step"].clone()).collect::<Vec<_>>();
@@ -75,7 +54,7 @@ fn events_come_as_json_lines_and_the_run_goes_on_where_it_stopped() {
 #[test]
 fn a_run_that_goes_non_finite_exits_10_and_says_what_to_try() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let crashed = train(folder.path(), &["optim.lr=1e20", "--max-steps", "20"]);
+    let crashed = train(folder.path(), &["optim.lr=1e20"], &["--max-steps", "20"]);
     assert_eq!(crashed.code, Some(10), "{}", crashed.stderr);
     assert!(crashed.stderr.contains("crash: non_finite at step"), "{}", crashed.stderr);
     let end = summary(&crashed);
@@ -89,7 +68,7 @@ fn a_run_that_goes_non_finite_exits_10_and_says_what_to_try() {
 #[test]
 fn ctrl_c_writes_a_checkpoint_and_exits_130() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut command = command_in(folder.path(), &[&TINY[..], &["schedule.epochs=100000"]].concat());
+    let mut command = command_in(folder.path(), &arguments(&["schedule.epochs=100000"], &[]));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
     let mut line = String::new();

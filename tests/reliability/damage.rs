@@ -3,15 +3,15 @@
 use std::fs;
 use std::process::Command;
 
-use super::{TINY, last_checkpoint, long_run, only_run};
+use super::{arguments, last_checkpoint, long_run, only_run};
 use crate::cli::{command_in, vitrine_in};
 
 #[test]
 fn a_truncated_checkpoint_gives_way_to_the_one_before_it() {
     let (whole, cut) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    vitrine_in(whole.path(), &[&TINY[..], &["--max-steps", "9"]].concat()).done();
+    vitrine_in(whole.path(), &arguments(&[], &["--max-steps", "9"])).done();
     for damage in ["last.safetensors", "optimizer-000006.safetensors"] {
-        vitrine_in(cut.path(), &[&TINY[..], &["--max-steps", "6"]].concat()).done();
+        vitrine_in(cut.path(), &arguments(&[], &["--max-steps", "6"])).done();
         let run = only_run(cut.path());
         let path = run.join("checkpoints").join(damage);
         let bytes = fs::read(&path).expect("the file");
@@ -26,7 +26,7 @@ fn a_truncated_checkpoint_gives_way_to_the_one_before_it() {
         assert!(last_checkpoint(&run) == last_checkpoint(&only_run(whole.path())), "{damage}: the run is another one");
         fs::remove_dir_all(cut.path().join("runs")).expect("the folder");
     }
-    vitrine_in(cut.path(), &[&TINY[..], &["--max-steps", "6"]].concat()).done();
+    vitrine_in(cut.path(), &arguments(&[], &["--max-steps", "6"])).done();
     let run = only_run(cut.path());
     for name in ["last", "previous"] {
         fs::write(run.join(format!("checkpoints/{name}.safetensors")), b"half").expect("a file");
@@ -47,7 +47,7 @@ fn on_a_full_disk(command: &Command) -> Command {
 #[test]
 fn a_full_disk_ends_the_run_with_a_word_and_the_run_goes_on_later() {
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = [&TINY[..], &["--set", "train.checkpoint_every=50", "--max-steps", "1200"]].concat();
+    let arguments = arguments(&["train.checkpoint_every=50"], &["--max-steps", "1200"]);
     let output = on_a_full_disk(&command_in(folder.path(), &arguments)).output().expect("a shell");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");

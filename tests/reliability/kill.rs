@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::{TINY, last_checkpoint, long_run, only_run};
+use super::{arguments, last_checkpoint, long_run, only_run};
 use crate::cli::{command_in, vitrine_in};
 
 /// Steps of the run that is killed again and again.
@@ -12,7 +12,7 @@ const STEPS: &str = "160";
 #[test]
 fn a_run_killed_at_any_moment_ends_like_an_unbroken_one() {
     let (whole, broken) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    vitrine_in(whole.path(), &[&TINY[..], &["--max-steps", STEPS]].concat()).done();
+    vitrine_in(whole.path(), &arguments(&[], &["--max-steps", STEPS])).done();
 
     let mut moments = 0u64;
     for round in 0u64..8 {
@@ -20,7 +20,7 @@ fn a_run_killed_at_any_moment_ends_like_an_unbroken_one() {
         let jitter_millis = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").subsec_nanos() as u64 % 97;
         let resume = ["train", "--resume", "last", "--device", "cpu", "--json", "--quiet", "--max-steps", STEPS];
         let is_begun = broken.path().join("runs").is_dir() && vitrine_in(broken.path(), &["runs", "show", "last"]).code == Some(0);
-        let arguments = if is_begun { resume.to_vec() } else { [&TINY[..], &["--max-steps", STEPS]].concat() };
+        let arguments = if is_begun { resume.to_vec() } else { arguments(&[], &["--max-steps", STEPS]) };
         let mut child =
             command_in(broken.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
         std::thread::sleep(Duration::from_millis(20 * round + jitter_millis));

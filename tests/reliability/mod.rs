@@ -9,36 +9,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::cli::command_in;
+use crate::cli::{TINY, command_in, with_sets};
 
-/// Trains a model so small that a step takes a millisecond, on noise, with a checkpoint every other step.
-const TINY: [&str; 25] = [
-    "train",
-    "--device",
-    "cpu",
-    "--json",
-    "--quiet",
-    "--preset",
-    "bench-64x4",
-    "--set",
-    "model.image_size=8",
-    "--set",
-    "model.dim=16",
-    "--set",
-    "model.heads=2",
-    "--set",
-    "model.depth=1",
-    "--set",
-    "model.num_classes=10",
-    "--set",
-    "train.batch=16",
-    "--set",
-    "schedule.warmup_epochs=0",
-    "--set",
-    "probe.images=4",
-    "--set",
-    "train.checkpoint_every=2",
-];
+/// `train` on the tiny model, with a checkpoint every other step.
+fn arguments<'a>(sets: &[&'a str], flags: &[&'a str]) -> Vec<&'a str> {
+    let tiny = [&["train", "--json", "--quiet"], &TINY[..], flags].concat();
+    with_sets(&tiny, &[&["model.num_classes=10", "train.batch=16", "probe.images=4", "train.checkpoint_every=2"], sets].concat())
+}
 
 /// The run of `folder`; there must be one.
 fn only_run(folder: &Path) -> PathBuf {
@@ -64,5 +41,5 @@ fn started(mut command: Command, step: u64) -> Child {
 
 /// A long run under way in `folder`.
 fn long_run(folder: &Path) -> Child {
-    started(command_in(folder, &[&TINY[..], &["--set", "schedule.epochs=100000"]].concat()), 5)
+    started(command_in(folder, &arguments(&["schedule.epochs=100000"], &[])), 5)
 }

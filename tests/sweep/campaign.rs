@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cli::{Answer, command_in, vitrine_in};
+use crate::cli::{Answer, TINY, command_in, vitrine_in, with_sets};
 
 /// Two stems, three rates of which one crashes, two seeds, on noise.
 const GRID: &str = r#"
@@ -131,42 +131,8 @@ fn a_run_that_cannot_be_trained_is_told_and_the_others_go_on() {
 #[test]
 fn an_edge_is_found_and_goes_on_where_it_was_killed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = [
-        "edge",
-        "--preset",
-        "bench-64x4",
-        "--stem",
-        "1Proj",
-        "--seeds",
-        "1",
-        "--steps",
-        "100",
-        "--lr",
-        "1e3",
-        "--device",
-        "cpu",
-        "--jobs",
-        "1",
-        "--set",
-        "model.image_size=8",
-        "--set",
-        "model.dim=16",
-        "--set",
-        "model.heads=2",
-        "--set",
-        "model.depth=1",
-        "--set",
-        "train.batch=8",
-        "--set",
-        "schedule.warmup_epochs=0",
-        "--set",
-        "train.checkpoint_every=20",
-        "--set",
-        "probe.images=2",
-        "--set",
-        "crash.stuck_frac=1000",
-        "--json",
-    ];
+    let edge = [&["edge", "--json", "--stem", "1Proj", "--seeds", "1", "--steps", "100", "--lr", "1e3", "--jobs", "1"], &TINY[..]].concat();
+    let arguments = with_sets(&edge, &["train.batch=8", "train.checkpoint_every=20", "probe.images=2", "crash.stuck_frac=1000"]);
     let runs = || std::fs::read_dir(folder.path().join("runs/edge-bench-64x4")).into_iter().flatten().count();
     let mut child = command_in(folder.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
     kill_when(&mut child, || runs() >= 7);

@@ -1,7 +1,7 @@
 //! The page and its worker: the screens on a canvas in one, files and trainings in the other.
 
 /// Looking at adapters and kernels.
-mod checkup;
+mod doctor;
 /// Dropped folders of images.
 mod images;
 /// Files kept over a reload.

@@ -24,7 +24,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::shelf::Shelf;
 use super::wire::{About, Ask, Told};
-use super::{checkup, images, keeping, speed, training};
+use super::{doctor, images, keeping, speed, training};
 
 /// Between two looks whether the files of an earlier worker are back.
 const WAIT_SECS: f64 = 0.005;
@@ -180,7 +180,7 @@ impl Worker {
                 let (name, bytes) = Shelf::export(&self, &key).await?;
                 self.tell(&Told::Saved(name), Some(bytes));
             }
-            Ask::CheckUp => checkup::run(&self).await,
+            Ask::CheckUp => doctor::check_up(&self).await,
             Ask::Speed { preset, batch, secs } => {
                 let told = speed::measure(&self, &preset, batch, secs).await?;
                 self.tell(&told, None);
