@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{ColorImage, Context, ScreenshotCallback, Theme, ViewportCommand};
 
 use super::app::Dashboard;
-use super::host::Saved;
+use super::host::{RunKey, Saved};
 use super::model::{Action, Model};
 use super::runs::ProbeState;
 use crate::run::command::Command;
@@ -38,8 +38,14 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
             model.view.step = None;
         }
         Action::Train(orders, screen) => {
-            let keys = orders.into_iter().map(|order| host.train(order)).collect();
-            model.view.runs = keys;
+            model.view.runs = orders
+                .into_iter()
+                .map(|order| {
+                    let key = host.train(order.clone());
+                    model.runs.note_order(&key, order);
+                    key
+                })
+                .collect();
             model.view.screen = screen;
             model.view.step = None;
             model.runs.note_asked(&model.view.runs);
@@ -62,7 +68,7 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
                 host.read_probe(&key, step);
             }
         }
-        Action::Retry(key) => model.runs.forgive(&key),
+        Action::Retry(key) => retry(app, &key),
         Action::Refresh => host.list_runs(),
         Action::Save(saved) => host.save(saved),
         Action::Export(key) => host.export_run(&key),
@@ -76,7 +82,7 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
         }
         Action::Share => {
             ctx.copy_text(host.link(&model.view.to_hash()));
-            model.say("A link to this view is in the clipboard");
+            model.say("A link to this view was given to the clipboard");
         }
         Action::SwitchTheme => ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark }),
         Action::PickFiles => {
@@ -92,6 +98,18 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
         Action::Palette => model.palette = if model.palette.is_some() { None } else { Some(String::new()) },
         Action::RunList => model.is_list_open = Some(!model.is_list_open.unwrap_or(true)),
         Action::Keys => model.are_keys_open = !model.are_keys_open,
+    }
+}
+
+/// Opens a run that failed again; a training that never began begins again, in its place.
+fn retry(app: &mut Dashboard, key: &RunKey) {
+    let Dashboard { model, host, .. } = app;
+    model.runs.forgive(key);
+    if let Some(order) = model.runs.take_order(key) {
+        let new = host.train(order.clone());
+        model.runs.note_order(&new, order);
+        model.view.runs.iter_mut().filter(|selected| *selected == key).for_each(|selected| selected.clone_from(&new));
+        model.runs.note_asked(&model.view.runs);
     }
 }
 
@@ -119,8 +137,9 @@ fn play_pause(app: &mut Dashboard) {
 fn step_once(app: &mut Dashboard) {
     let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.is_running()).map(|run| run.head.key.clone()).collect();
     if running.is_empty() {
-        let from = app.model.view.step.unwrap_or(0);
-        app.model.view.step = Some(from + 1).filter(|&step| step < app.model.last_step());
+        // The newest step has none behind it.
+        let next = app.model.view.step.map(|step| step + 1);
+        app.model.view.step = next.filter(|&step| step < app.model.last_step());
     }
     for key in running {
         if let Some(run) = app.model.runs.get_mut(&key) {
@@ -143,7 +162,9 @@ fn seek_probe(model: &mut Model, is_forward: bool) {
 /// The next event that matters; from the last one, the first again.
 fn seek_event(model: &mut Model) {
     let from = model.view.step.unwrap_or(0);
-    let matters = |event: &&Event| matches!(event, Event::Alarm(_) | Event::LrChanged(_) | Event::Resumed(_));
+    let matters = |event: &&Event| {
+        matches!(event, Event::Alarm(_) | Event::LrChanged(_) | Event::Resumed(_) | Event::DeviceLost(_) | Event::Unreadable(_))
+    };
     let mut steps: Vec<u64> = model.selected().into_iter().flat_map(|run| run.notes.iter().filter(matters).map(Event::step)).collect();
     steps.sort_unstable();
     match steps.iter().find(|&&step| step > from).or(steps.first()) {

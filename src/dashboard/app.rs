@@ -6,7 +6,7 @@ use egui::{CentralPanel, ColorImage, Frame, Margin, ScrollArea, Ui};
 
 use super::actions;
 use super::frame::{keys, messages, palette, run_list, timeline, top_bar};
-use super::host::{Host, Notice, Origin};
+use super::host::{Host, Notice, Origin, RunKey};
 use super::model::Model;
 use super::panels;
 use super::runs::{ProbeState, Run};
@@ -14,8 +14,10 @@ use super::theme;
 use super::view::{Screen, View};
 use super::words;
 
-/// Seconds between two words to those who do not see the screen.
+/// Seconds between two words to those who do not see the screen …
 const ANNOUNCE_SECS: f64 = 2.0;
+/// … and where nothing but numbers moved.
+const NUMBERS_SECS: f64 = 20.0;
 /// Seconds in which a recorded run is played.
 const PLAY_SECS: f64 = 20.0;
 /// Seconds between two looks at the folder of runs.
@@ -29,7 +31,8 @@ pub struct Dashboard {
     /// Pictures of the window that have been taken and not yet saved.
     pub(super) pictures: Arc<Mutex<Vec<Arc<ColorImage>>>>,
     location: String,
-    announced: (String, f64),
+    /// What was said last: all of it, the part without numbers, and when.
+    announced: (String, String, f64),
     listed_secs: Option<f64>,
     /// Part of a step that the playhead has moved.
     played_frac: f64,
@@ -45,7 +48,7 @@ impl Dashboard {
             host,
             pictures: Arc::default(),
             location: String::new(),
-            announced: (String::new(), 0.0),
+            announced: (String::new(), String::new(), 0.0),
             listed_secs: None,
             played_frac: 0.0,
         };
@@ -177,13 +180,14 @@ impl Dashboard {
     fn open_selected(&mut self) {
         let model = &mut self.model;
         model.runs.assign_slots(&model.view.runs.clone());
-        for key in &model.view.runs {
+        let wanted: Vec<RunKey> = model.view.runs.iter().chain(&model.view.baseline).cloned().collect();
+        for key in &wanted {
             let is_known = model.runs.get(key).is_some() || model.runs.failure(key).is_some() || model.runs.is_asked_for(key);
             if !is_known {
                 self.host.open_run(key);
             }
         }
-        model.runs.note_asked(&model.view.runs);
+        model.runs.note_asked(&wanted);
         let smoothing = model.view.smoothing;
         model.runs.open_mut().for_each(|run| run.set_smoothing(smoothing));
         if model.form.estimate.is_none() && model.form.asked_for_estimate() {
@@ -220,12 +224,13 @@ impl Dashboard {
             self.location = hash;
         }
         let now_secs = ui.input(|input| input.time);
-        let status = status(&self.model);
-        let wait_secs = self.announced.1 + ANNOUNCE_SECS - now_secs;
-        if status != self.announced.0 {
+        let (status, standing) = (status(&self.model), spoken(&self.model, false));
+        let (said, said_standing, said_secs) = &self.announced;
+        let wait_secs = said_secs + if standing == *said_standing { NUMBERS_SECS } else { ANNOUNCE_SECS } - now_secs;
+        if status != *said {
             if wait_secs <= 0.0 {
                 self.host.announce(&status);
-                self.announced = (status, now_secs);
+                self.announced = (status, standing, now_secs);
             } else {
                 // A page that nothing moves any more would never say its last word.
                 ui.ctx().request_repaint_after_secs(wait_secs as f32);
@@ -235,18 +240,27 @@ impl Dashboard {
         if is_due {
             self.host.list_runs();
             self.listed_secs = Some(now_secs);
+            ui.ctx().request_repaint_after_secs(LIST_SECS as f32);
         }
     }
 }
 
 /// The state in plain words.
 pub fn status(model: &Model) -> String {
+    spoken(model, true)
+}
+
+/// The state in plain words, with or without the numbers that move at every step of a training.
+fn spoken(model: &Model, has_numbers: bool) -> String {
     let mut text = format!("{} screen", model.view.screen.title());
     for run in model.selected() {
         let standing = &run.state.standing;
         let loss = standing.step.as_ref().map_or(String::new(), |stat| format!(", loss {}", crate::run::number::short(stat.loss)));
-        let state = if run.is_running() { "running" } else { standing.status.name() };
-        text += &format!("; {}: {state}, {}, step {}{loss}", run.name(), standing.verdict.name(), run.last_step());
+        let state = run.head.meta.status_text(run.head.is_live);
+        text += &format!("; {}: {state}, {}", run.name(), standing.verdict.name());
+        if has_numbers {
+            text += &format!(", step {}{loss}", run.last_step());
+        }
         if let Some(crash) = standing.crash {
             text += &format!(", {}", words::crash(crash));
         }

@@ -89,7 +89,7 @@ fn row(group: &[&RunHead], keys: &[String], is_grouped: bool, has_baseline: bool
     });
     cells.push(best_text(group));
     if has_baseline {
-        let delta = mean_best(group).zip(base_top1).map(|(own, base)| format!("{:+.1} %", 100.0 * (own - base)));
+        let delta = mean_best(group).zip(base_top1).map(|(own, base)| format!("{:+.1} points", 100.0 * (own - base)));
         cells.push(delta.unwrap_or_else(|| "–".to_string()));
     }
     let crash = group.iter().filter_map(|head| head.meta.crash).min_by_key(|crash| crash.step);

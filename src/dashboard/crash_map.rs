@@ -1,4 +1,4 @@
-//! Runs sorted into a map: learning rate × warm-up for each stem. Pure functions.
+//! Runs sorted into a map: learning rate × warm-up for each stem, and for each setting of everything else. Pure functions.
 
 use std::collections::BTreeMap;
 
@@ -28,11 +28,13 @@ impl Cell {
     }
 }
 
-/// The map of one stem.
+/// The map of one stem, with everything but learning rate, warm-up and seed alike.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CrashMap {
     /// The stem in the paper's notation.
     pub stem: String,
+    /// What tells it from the stem's other maps: `model.depth 6, train.batch 64`; empty where there is no other.
+    pub setting: String,
     /// Learning rates after warm-up, ascending.
     pub lrs: Vec<f64>,
     /// Warm-ups in epochs, ascending.
@@ -41,20 +43,55 @@ pub struct CrashMap {
     pub cells: Vec<Vec<Cell>>,
 }
 
+/// What a map leaves open, and the stem, which names it.
+const OPEN_KEYS: [&str; 4] = ["model.stem", "optim.lr", "schedule.warmup_epochs", "train.seed"];
+/// Words of a setting at most.
+const MAX_WORDS: usize = 4;
+
+/// A run with its place: learning rate, warm-up.
+type Placed<'a> = (f64, f64, &'a RunHead);
+
+/// Runs of one stem and one setting of everything else.
+#[derive(Default)]
+struct Setting<'a> {
+    values: BTreeMap<String, String>,
+    runs: Vec<Placed<'a>>,
+}
+
 /// The maps of all stems, in alphabetical order. Runs whose config cannot be read are left out, and
 /// so are those that are still under way.
 pub fn maps(heads: &[&RunHead]) -> Vec<CrashMap> {
-    let mut by_stem: BTreeMap<String, Vec<(f64, f64, &RunHead)>> = BTreeMap::new();
+    let mut by_stem: BTreeMap<String, Vec<Setting>> = BTreeMap::new();
     for head in heads.iter().filter(|head| !head.is_live) {
-        if let Some(experiment) = &parsed::config(&head.config_toml).experiment {
-            let lr = experiment.optim.peak_lr(experiment.train.batch);
-            by_stem.entry(experiment.model.stem.clone()).or_default().push((lr, experiment.schedule.warmup_epochs, head));
+        let parsed = parsed::config(&head.config_toml);
+        let Some(experiment) = &parsed.experiment else { continue };
+        let mut values = parsed.values.clone();
+        values.retain(|key, _| !OPEN_KEYS.contains(&key.as_str()));
+        let placed = (experiment.optim.peak_lr(experiment.train.batch), experiment.schedule.warmup_epochs, *head);
+        let settings = by_stem.entry(experiment.model.stem.clone()).or_default();
+        match settings.iter_mut().find(|setting| setting.values == values) {
+            Some(setting) => setting.runs.push(placed),
+            None => settings.push(Setting { values, runs: vec![placed] }),
         }
     }
-    by_stem.into_iter().map(|(stem, runs)| map(stem, &runs)).collect()
+    let maps_of = |(stem, settings): (String, Vec<Setting>)| -> Vec<CrashMap> {
+        settings.iter().map(|setting| map(stem.clone(), words(setting, &settings), &setting.runs)).collect()
+    };
+    by_stem.into_iter().flat_map(maps_of).collect()
 }
 
-fn map(stem: String, runs: &[(f64, f64, &RunHead)]) -> CrashMap {
+/// What a setting says where the settings of a stem are not alike.
+fn words(setting: &Setting, all: &[Setting]) -> String {
+    let differs = |key: &&String| all.iter().any(|other| other.values.get(*key) != setting.values.get(*key));
+    let keys: Vec<&String> = setting.values.keys().filter(differs).collect();
+    let mut words: Vec<String> = keys.iter().take(MAX_WORDS).map(|key| format!("{key} {}", setting.values[*key])).collect();
+    if keys.len() > MAX_WORDS {
+        words.push(format!("{} more", keys.len() - MAX_WORDS));
+    }
+    words.join(", ")
+}
+
+fn map(stem: String, setting: String, runs: &[Placed]) -> CrashMap {
     let lrs = distinct(runs.iter().map(|run| run.0));
     let warmups = distinct(runs.iter().map(|run| run.1));
     let mut cells = vec![vec![Cell::default(); warmups.len()]; lrs.len()];
@@ -66,7 +103,7 @@ fn map(stem: String, runs: &[(f64, f64, &RunHead)]) -> CrashMap {
         cell.num_crashed += usize::from(head.meta.crash.is_some());
         cell.top1s.extend(head.meta.best.map(|best| best.top1));
     }
-    CrashMap { stem, lrs, warmups, cells }
+    CrashMap { stem, setting, lrs, warmups, cells }
 }
 
 fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -20,7 +20,7 @@ pub struct Field {
     pub choices: &'static [&'static str],
 }
 
-/// The keys worth a place in the form, in reading order; the rest of a TOML file can be pasted.
+/// The keys with a word for each, in reading order; every other key of the TOML file follows them by its name.
 pub const FIELDS: &[Field] = &[
     field("model.stem", "What turns pixels into tokens. Conv-stems with BN and ReLU train more stably (Wang et al. 2021, Table 1)", STEMS),
     field("model.image_size", "Side of the square input, pixels", &[]),
@@ -133,6 +133,13 @@ impl Form {
         }
         form.resolve();
         form
+    }
+
+    /// The keys of a section that are no [`FIELDS`], as `section.key`.
+    pub fn other_keys(&self, section: &str) -> Vec<String> {
+        let own = self.base.get(section).and_then(toml::Value::as_table).into_iter().flatten();
+        let names = own.map(|(key, _)| format!("{section}.{key}"));
+        names.filter(|name| FIELDS.iter().all(|field| field.key != name)).collect()
     }
 
     /// The text of a key: as typed, or of its value.

@@ -177,6 +177,13 @@ pub struct Saved {
     pub bytes: Vec<u8>,
 }
 
+impl Saved {
+    /// A file of text.
+    pub fn text(name: impl Into<String>, text: String) -> Self {
+        Self { name: name.into(), bytes: text.into_bytes() }
+    }
+}
+
 /// The place the screens run in.
 pub trait Host {
     /// Everything that happened since the last call.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::host::{RunHead, RunKey};
+use super::host::{Order, RunHead, RunKey};
 use super::series::Curve;
 use super::view::XAxis;
 use crate::config::Experiment;
@@ -191,6 +191,17 @@ impl Run {
         &self.curves[metric as usize]
     }
 
+    /// Points of a metric that are not finite, with the number. Accuracy and the norms of groups are
+    /// absent in runs of other programs, which is no crash.
+    pub fn broken(&self, metric: Metric) -> &[(usize, f64)] {
+        let is_absent = match metric {
+            Metric::Accuracy => true,
+            Metric::StemNorm => self.state.standing.started.groups.is_empty(),
+            _ => false,
+        };
+        if is_absent { &[] } else { self.curve(metric).raw.broken() }
+    }
+
     /// Smooths every curve with this weight of the past.
     pub fn set_smoothing(&mut self, weight: f64) {
         if weight != self.smoothing {
@@ -250,6 +261,11 @@ impl Run {
         first_above(low).saturating_sub(1)..(first_above(high) + 1).min(count)
     }
 
+    /// The points of the steps from the first to the last of `steps`.
+    pub fn points_of_steps(&self, (first, last): (u64, u64)) -> Range<usize> {
+        self.steps.partition_point(|&step| step < first)..self.steps.partition_point(|&step| step <= last)
+    }
+
     /// The point of a step, or of the last one before it.
     pub fn point_near(&self, step: u64) -> Option<usize> {
         let after = self.steps.partition_point(|&known| known <= step);
@@ -287,12 +303,10 @@ impl Run {
         before.or(self.state.probes.first()).map(|probe| probe.step)
     }
 
-    /// The content of a probe, once it has arrived.
-    pub fn probe(&self, step: u64) -> Option<&Arc<ProbeFile>> {
-        match self.probes.get(&step) {
-            Some(ProbeState::Ready(probe)) => Some(probe),
-            _ => None,
-        }
+    /// The steps of all probes, the one at `step` or the last before it first, then earlier ones, then later ones.
+    pub fn probe_steps_from(&self, step: u64) -> Vec<u64> {
+        let (before, after): (Vec<u64>, Vec<u64>) = self.state.probes.iter().map(|probe| probe.step).partition(|&known| known <= step);
+        before.into_iter().rev().chain(after).collect()
     }
 }
 
@@ -306,6 +320,8 @@ pub struct Runs {
     open: BTreeMap<RunKey, Run>,
     failed: BTreeMap<RunKey, String>,
     asked: Vec<RunKey>,
+    /// What trainings that have not begun were to be.
+    orders: BTreeMap<RunKey, Order>,
     slots: Vec<Option<RunKey>>,
 }
 
@@ -352,6 +368,7 @@ impl Runs {
     /// Takes a run with all its events.
     pub fn insert(&mut self, run: Run) {
         self.failed.remove(&run.head.key);
+        self.orders.remove(&run.head.key);
         self.open.insert(run.head.key.clone(), run);
     }
 
@@ -368,8 +385,21 @@ impl Runs {
         }
     }
 
-    /// Keeps the reason why a run cannot be shown.
+    /// Keeps the order of a training until it begins.
+    pub fn note_order(&mut self, key: &RunKey, order: Order) {
+        self.orders.insert(key.clone(), order);
+    }
+
+    /// The order of a training that never began, for another try.
+    pub fn take_order(&mut self, key: &RunKey) -> Option<Order> {
+        self.orders.remove(key)
+    }
+
+    /// Keeps the reason why a run cannot be shown, or why it ended; it gets no further events.
     pub fn fail(&mut self, key: &RunKey, reason: String) {
+        if let Some(run) = self.open.get_mut(key) {
+            run.head.is_live = false;
+        }
         self.failed.insert(key.clone(), reason);
     }
 

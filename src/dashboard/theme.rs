@@ -12,6 +12,7 @@ use egui::{
 use egui_plot::LineStyle;
 
 use crate::run::alarm::{Level, Verdict};
+use crate::run::number::is_finite;
 
 /// Spacing, points: between a sign and its text …
 pub const GAP_XS: f32 = 4.0;
@@ -33,6 +34,9 @@ pub const SIZE_TITLE: f32 = 15.0;
 pub const SIZE_HEADING: f32 = 20.0;
 /// … and single large numbers.
 pub const SIZE_DISPLAY: f32 = 26.0;
+
+/// Colours of runs.
+const NUM_COLORS: usize = 8;
 
 /// Colours of one theme.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +66,7 @@ pub struct Palette {
     /// Tone of a crash.
     pub bad: Color32,
     /// Runs, in the order of Okabe and Ito, with the two that vanish on this ground made legible.
-    pub runs: [Color32; 8],
+    pub runs: [Color32; NUM_COLORS],
 }
 
 const DARK: Palette = Palette {
@@ -117,6 +121,9 @@ const LIGHT: Palette = Palette {
 
 /// The tint that leaves a picture as it is.
 pub const UNTINTED: Color32 = Color32::WHITE;
+
+/// A cell of a map whose value is not finite.
+const NOT_FINITE: Color32 = DARK.bad;
 
 /// Ten samples of the viridis map (Smith and van der Walt, 2015): even steps of lightness.
 const VIRIDIS: [[u8; 3]; 10] = [
@@ -175,9 +182,10 @@ impl Palette {
     }
 }
 
-/// Dash of the run in `slot`: neighbours differ in dash as well as in colour.
+/// Dash of the run in `slot`: neighbours differ in dash as well as in colour, and the next eight runs, whose
+/// colours are the same again, in dash.
 pub fn dash(slot: usize) -> LineStyle {
-    match slot % 4 {
+    match (slot + slot / NUM_COLORS) % 4 {
         0 => LineStyle::Solid,
         1 => LineStyle::Dashed { length: 7.0 },
         2 => LineStyle::Dotted { spacing: 5.0 },
@@ -185,7 +193,7 @@ pub fn dash(slot: usize) -> LineStyle {
     }
 }
 
-/// A colour for a share of 0 to 1: dark is little, bright is much.
+/// A colour for a share of 0 to 1: dark is little, bright is much; what is not finite stands out.
 pub fn sequential(share: f64) -> Color32 {
     between(&VIRIDIS, share)
 }
@@ -200,8 +208,11 @@ pub fn diverging(value: f64) -> Color32 {
     between(&DIVERGING, 0.5 + 0.5 * value)
 }
 
-/// Black to white for 0 to 1.
+/// Black to white for 0 to 1; what is not finite stands out.
 pub fn grey(share: f64) -> Color32 {
+    if !is_finite(share) {
+        return NOT_FINITE;
+    }
     Color32::from_gray((255.0 * share.clamp(0.0, 1.0)).round() as u8)
 }
 
@@ -212,6 +223,9 @@ pub fn pixel(channels: [f64; 3]) -> Color32 {
 }
 
 fn between(stops: &[[u8; 3]], share: f64) -> Color32 {
+    if !is_finite(share) {
+        return NOT_FINITE;
+    }
     let place = share.clamp(0.0, 1.0) * (stops.len() - 1) as f64;
     let below = (place.floor() as usize).min(stops.len() - 2);
     let part = place - below as f64;

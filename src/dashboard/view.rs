@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::host::RunKey;
+use super::runs::Metric;
 
 /// The screens, in the order of the bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -161,6 +162,8 @@ pub struct View {
     pub image: usize,
     /// Channel of the stem looked at.
     pub channel: usize,
+    /// What Compare shows.
+    pub metric: Metric,
     /// Bottom axis of charts.
     pub x_axis: XAxis,
     /// Whether the bottom axis is logarithmic.
@@ -186,6 +189,7 @@ impl Default for View {
             head: None,
             image: 0,
             channel: 0,
+            metric: Metric::Loss,
             x_axis: XAxis::Step,
             is_log_x: false,
             is_log_y: false,
@@ -214,6 +218,9 @@ impl View {
             ("channel", (self.channel != usual.channel).then_some(self.channel as u64)),
         ];
         parts.extend(numbers.iter().filter_map(|(name, number)| number.map(|number| format!("{name}={number}"))));
+        if self.metric != usual.metric {
+            parts.push(format!("metric={}", self.metric.name()));
+        }
         if self.x_axis != usual.x_axis {
             parts.push(format!("x={}", self.x_axis.name()));
         }
@@ -252,7 +259,14 @@ impl View {
     fn set(&mut self, name: &str, text: &str) -> Option<()> {
         match name {
             "runs" => {
-                self.runs = text.split(',').filter(|run| !run.is_empty()).map(|run| unescape(run).map(RunKey)).collect::<Option<_>>()?
+                let keys = text.split(',').filter(|run| !run.is_empty()).map(|run| unescape(run).map(RunKey));
+                let mut runs = Vec::new();
+                for key in keys.collect::<Option<Vec<_>>>()? {
+                    if !runs.contains(&key) {
+                        runs.push(key);
+                    }
+                }
+                self.runs = runs;
             }
             "step" => self.step = Some(text.parse().ok()?),
             "patch" => self.patch = Some(text.parse().ok()?),
@@ -260,6 +274,7 @@ impl View {
             "head" => self.head = Some(text.parse().ok()?),
             "image" => self.image = text.parse().ok()?,
             "channel" => self.channel = text.parse().ok()?,
+            "metric" => self.metric = Metric::ALL.into_iter().find(|metric| metric.name() == text)?,
             "x" => self.x_axis = XAxis::ALL.into_iter().find(|axis| axis.name() == text)?,
             "logx" => self.is_log_x = switch(text)?,
             "logy" => self.is_log_y = switch(text)?,

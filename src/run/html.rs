@@ -99,11 +99,11 @@ pub fn charts(state: &RunState) -> Vec<Chart> {
         .collect();
     let of_steps = |name: &str, value: fn(&super::event::StepStat) -> Option<f64>| {
         let point = |stat: &super::event::StepStat| Some((stat.step as f64, value(stat)?));
-        Series { name: name.to_string(), points: state.steps.iter().filter_map(point).collect() }
+        Series { name: name.to_string(), points: state.steps.iter().filter_map(point).collect(), ..Series::default() }
     };
     let of_evals = |name: &str, value: fn(&super::event::Eval) -> f64| {
         let points = state.evals.iter().map(|eval| (eval.step as f64, value(eval))).collect();
-        Series { name: name.to_string(), points }
+        Series { name: name.to_string(), points, ..Series::default() }
     };
     let chart = |title: &str, series: Vec<Series>| {
         // Event files of others lack some columns: nothing but zeros or NaN then.
@@ -133,7 +133,8 @@ fn similarity(html: &mut String, state: &RunState) {
     if state.probes.len() > 1 {
         probes.insert(0, &state.probes[0]);
     }
-    let series = probes.iter().map(|probe| Series { name: format!("step {}", probe.step), points: depth(probe) }).collect();
+    let series =
+        probes.iter().map(|probe| Series { name: format!("step {}", probe.step), points: depth(probe), ..Series::default() }).collect();
     let chart = Chart {
         title: "Mean cosine similarity of the patch tokens".to_string(),
         x_label: "layer".to_string(),

@@ -100,6 +100,14 @@ fn is_none(count: &u64) -> bool {
 }
 
 impl RunMeta {
+    /// The status for people: a run that calls itself running while nobody writes it was killed.
+    pub fn status_text(&self, is_live: bool) -> &'static str {
+        match self.status {
+            Status::Running if !is_live => "killed",
+            status => status.name(),
+        }
+    }
+
     /// Brings everything that changes up to date.
     pub fn update(&mut self, standing: &Standing) {
         self.status = standing.status;

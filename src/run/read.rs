@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::edge::EDGE_FILE;
-use super::event::{Event, Status};
+use super::event::Event;
 use super::files::{Line, Parse, lines_from_bytes, meta_from_bytes};
 use super::line;
 use super::marks::Marks;
@@ -60,12 +60,9 @@ pub struct Listing {
 }
 
 impl RunHeader {
-    /// The status for people: a run that calls itself running while nobody writes it was killed.
+    /// The status for people; see [`RunMeta::status_text`].
     pub fn status_text(&self) -> &'static str {
-        match self.meta.status {
-            Status::Running if !self.is_live => "killed",
-            status => status.name(),
-        }
+        self.meta.status_text(self.is_live)
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Scale {
     Auto,
     /// Linear.
     Linear,
+    /// Logarithmic; values at 0 and below lie on the lower edge.
+    Log,
 }
 
 /// A line of a chart.
@@ -43,6 +45,8 @@ pub struct Series {
     pub name: String,
     /// (x, y), x ascending.
     pub points: Vec<(f64, f64)>,
+    /// (x, least, greatest), x ascending: shaded behind the line; may be empty.
+    pub band: Vec<(f64, f64, f64)>,
 }
 
 /// Something that happened at an x.
@@ -71,6 +75,8 @@ pub struct Chart {
     pub level: Option<(f64, String)>,
     /// The vertical axis.
     pub scale: Scale,
+    /// Whether the horizontal axis is logarithmic.
+    pub is_log_x: bool,
     /// Width and height in pixels.
     pub size: (f64, f64),
 }
@@ -79,7 +85,8 @@ impl Default for Chart {
     fn default() -> Self {
         let title = String::new();
         let x_label = "step".to_string();
-        Self { title, x_label, series: Vec::new(), marks: Vec::new(), level: None, scale: Scale::Auto, size: (760.0, 260.0) }
+        let (scale, size) = (Scale::Auto, (760.0, 260.0));
+        Self { title, x_label, series: Vec::new(), marks: Vec::new(), level: None, scale, is_log_x: false, size }
     }
 }
 
@@ -100,6 +107,9 @@ impl Chart {
         );
         plot.frame(&mut svg);
         plot.marks(&mut svg);
+        for (series_ix, series) in self.series.iter().enumerate().filter(|(_, series)| series.band.len() > 1) {
+            plot.band(&mut svg, series_ix, series);
+        }
         for (series_ix, series) in self.series.iter().enumerate() {
             plot.line(&mut svg, series_ix, series);
         }
@@ -134,7 +144,9 @@ pub fn escape(text: &str) -> String {
 /// Where things go.
 struct Plot<'a> {
     chart: &'a Chart,
+    /// Of the axis: of logarithms, where it is logarithmic.
     x_range: (f64, f64),
+    /// Of the axis, likewise.
     y_range: (f64, f64),
     is_log: bool,
     /// Of the whole picture, legend included.
@@ -146,11 +158,15 @@ impl<'a> Plot<'a> {
         let points = || chart.series.iter().flat_map(|series| &series.points).copied();
         let finite = || points().map(|point| point.1).filter(|&value| is_finite(value)).map(|value| value.clamp(-FAR, FAR));
         let level = chart.level.iter().map(|level| level.0);
-        let (low, high) = range(finite().chain(level)).unwrap_or((0.0, 1.0));
-        let is_log = chart.scale == Scale::Auto && low > 0.0 && high / low > LOG_RATIO;
+        let bands = chart.series.iter().flat_map(|series| &series.band).flat_map(|&(_, low, high)| [low, high]);
+        let all = finite().chain(level).chain(bands.filter(|&value| is_finite(value)));
+        let all = all.filter(|&value| chart.scale != Scale::Log || value > 0.0);
+        let (low, high) = range(all).unwrap_or((0.1, 1.0));
+        let is_log = chart.scale == Scale::Log || chart.scale == Scale::Auto && low > 0.0 && high / low > LOG_RATIO;
         let (low, high) = if is_log { (low.log10(), high.log10()) } else { (low, high) };
         let pad = if high > low { 0.04 * (high - low) } else { 0.5 * high.abs().max(1e-9) };
-        let x_range = range(points().map(|point| point.0).filter(|&x| is_finite(x))).unwrap_or((0.0, 1.0));
+        let xs = points().map(|point| point.0).filter(|&x| is_finite(x)).map(|x| axis_x(chart, x)).filter(|&x| is_finite(x));
+        let x_range = range(xs).unwrap_or((0.0, 1.0));
         let rows = chart.series.len().div_ceil(LEGEND_COLUMNS);
         let legend = if chart.series.len() > 1 { rows as f64 * LEGEND_LINE } else { 0.0 };
         Self { chart, x_range, y_range: (low - pad, high + pad), is_log, height: chart.size.1 + legend }
@@ -158,6 +174,7 @@ impl<'a> Plot<'a> {
 
     fn x(&self, x: f64) -> f64 {
         let (from, to) = (MARGIN[0], self.chart.size.0 - MARGIN[1]);
+        let x = axis_x(self.chart, x).max(self.x_range.0);
         from + (to - from) * (x - self.x_range.0) / (self.x_range.1 - self.x_range.0).max(f64::MIN_POSITIVE)
     }
 
@@ -181,9 +198,9 @@ impl<'a> Plot<'a> {
             let _ = writeln!(svg, "<text class=\"t\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", left - 6.0, y + 4.0);
         }
         for tick in ticks(self.x_range) {
-            let x = self.x(tick);
-            let _ =
-                writeln!(svg, "<text class=\"t\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>", bottom + 16.0, short(tick));
+            let value = if self.chart.is_log_x { 10f64.powf(tick) } else { tick };
+            let (x, y, label) = (self.x(value), bottom + 16.0, short(value));
+            let _ = writeln!(svg, "<text class=\"t\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>");
         }
         let _ = writeln!(svg, "<path class=\"a\" fill=\"none\" d=\"M{left} {top}V{bottom}H{right}\"/>");
         let (x, y) = ((left + right) / 2.0, bottom + 32.0);
@@ -197,7 +214,7 @@ impl<'a> Plot<'a> {
 
     fn marks(&self, svg: &mut String) {
         for mark in &self.chart.marks {
-            if !(self.x_range.0..=self.x_range.1).contains(&mark.x) {
+            if !(self.x_range.0..=self.x_range.1).contains(&axis_x(self.chart, mark.x)) {
                 continue;
             }
             let class = if mark.is_fatal { "f" } else { "w" };
@@ -219,6 +236,16 @@ impl<'a> Plot<'a> {
                 );
             }
         }
+    }
+
+    fn band(&self, svg: &mut String, series_ix: usize, series: &Series) {
+        let edge = |point: (f64, f64)| format!("{:.1},{:.1}", self.x(point.0), self.y(point.1));
+        let finite = || series.band.iter().filter(|(_, low, high)| is_finite(*low) && is_finite(*high));
+        let there = finite().map(|&(x, low, _)| edge((x, low)));
+        let back = finite().rev().map(|&(x, _, high)| edge((x, high)));
+        let outline = there.chain(back).collect::<Vec<_>>().join(" ");
+        let colour = COLOURS[series_ix % COLOURS.len()];
+        let _ = writeln!(svg, "<polygon fill=\"{colour}\" fill-opacity=\"0.2\" points=\"{outline}\"/>");
     }
 
     fn line(&self, svg: &mut String, series_ix: usize, series: &Series) {
@@ -271,6 +298,11 @@ impl<'a> Plot<'a> {
 
 /// Names beside each other in a legend.
 const LEGEND_COLUMNS: usize = 4;
+
+/// The place of an x on the horizontal axis.
+fn axis_x(chart: &Chart, x: f64) -> f64 {
+    if chart.is_log_x { x.log10() } else { x }
+}
 
 fn from_axis(plot: &Plot, tick: f64) -> f64 {
     plot.y(if plot.is_log { 10f64.powf(tick) } else { tick })

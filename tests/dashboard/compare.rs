@@ -1,7 +1,7 @@
 //! The table of runs: only what differs, seeds as one row, difference to a baseline.
 
 use vitrine::dashboard::compare::{differing_keys, groups_by_all_but_seed, table};
-use vitrine::dashboard::export;
+use vitrine::dashboard::export::tables;
 
 use super::sample;
 
@@ -17,7 +17,7 @@ fn only_keys_that_differ_have_a_column() {
     assert_eq!(table.rows.len(), 2);
     assert!(table.rows.iter().all(|row| row.cells.len() == table.titles.len()));
     let delta = table.titles.iter().position(|title| title.starts_with('Δ')).expect("a column for the difference");
-    assert_eq!(table.rows[0].cells[delta], "+0.0 %");
+    assert_eq!(table.rows[0].cells[delta], "+0.0 points");
     assert!(table.rows[1].cells[delta].starts_with('+'), "the healthy run is better: {}", table.rows[1].cells[delta]);
 }
 
@@ -39,10 +39,10 @@ fn seeds_are_one_row() {
 fn the_table_keeps_its_cells_in_files() {
     let (a, b) = (sample::crashed(), sample::long());
     let table = table(&[&a.head, &b.head], false, None);
-    let csv = export::table_csv(&table);
+    let csv = tables::table_csv(&table);
     assert!(csv.starts_with("run,") && csv.contains("\"patchify, bold\""), "{csv}");
     assert_eq!(csv.lines().count(), 3);
-    let markdown = export::table_markdown(&table);
+    let markdown = tables::table_markdown(&table);
     let columns = |line: &str| line.matches('|').count();
     assert!(markdown.lines().all(|line| columns(line) == table.titles.len() + 1), "{markdown}");
 }

@@ -15,6 +15,18 @@ fn every_field_is_a_key_of_the_file() {
 }
 
 #[test]
+fn every_key_of_the_file_has_a_place() {
+    let (known, form) = (KnownKeys::default(), Form::from_preset("demo"));
+    for section in known.sections() {
+        let placed = FIELDS.iter().map(|field| field.key.to_string()).chain(form.other_keys(section));
+        let placed: Vec<String> = placed.filter(|name| name.starts_with(&format!("{section}."))).collect();
+        for key in known.keys(section) {
+            assert_eq!(placed.iter().filter(|name| **name == format!("{section}.{key}")).count(), 1, "{section}.{key}");
+        }
+    }
+}
+
+#[test]
 fn every_choice_can_be_chosen() {
     for field in FIELDS {
         for choice in field.choices {

@@ -9,6 +9,7 @@ use vitrine::dashboard::app::Dashboard;
 use vitrine::dashboard::host::{Abilities, Checkup, Estimate, Host, KernelFinding, Notice, Order, RunKey, Saved};
 use vitrine::dashboard::theme;
 use vitrine::run::command::Command;
+use vitrine::run::probe::ProbeFile;
 
 use super::sample::Sample;
 
@@ -31,6 +32,7 @@ pub struct Memory {
     pub log: Rc<RefCell<Log>>,
     pub notices: Rc<RefCell<Vec<Notice>>>,
     pub probe: Option<Vec<u8>>,
+    pub bare_steps: Vec<u64>,
 }
 
 impl Memory {
@@ -59,6 +61,8 @@ impl Host for Memory {
     fn read_probe(&mut self, run: &RunKey, step: u64) {
         self.log.borrow_mut().probes.push((run.clone(), step));
         let bytes = self.probe.clone().ok_or_else(|| "the run has no probe files".to_string());
+        let bare = || ProbeFile { cossim: vec![0.5; 6], maps: None }.to_tensors().to_bytes();
+        let bytes = if self.bare_steps.contains(&step) { Ok(bare()) } else { bytes };
         self.tell(Notice::Probe(run.clone(), step, bytes));
     }
 
@@ -137,13 +141,23 @@ pub struct Stage {
     pub size: [f32; 2],
     pub theme: egui::Theme,
     pub probe: Option<Vec<u8>>,
+    /// Steps whose probes hold the similarity per layer only.
+    pub bare_steps: Vec<u64>,
     pub is_drawn: bool,
 }
 
 impl Stage {
     /// The view `hash` on these samples, in a window of usual size.
     pub fn new(samples: Vec<Sample>, hash: impl Into<String>) -> Self {
-        Self { samples, hash: hash.into(), size: [1280.0, 860.0], theme: egui::Theme::Dark, probe: None, is_drawn: false }
+        Self {
+            samples,
+            hash: hash.into(),
+            size: [1280.0, 860.0],
+            theme: egui::Theme::Dark,
+            probe: None,
+            bare_steps: Vec::new(),
+            is_drawn: false,
+        }
     }
 
     /// The app on this stage, after its first frames, with what its host was asked.
@@ -156,7 +170,8 @@ impl Stage {
             help: String::new(),
             can_train: true,
         }));
-        let host = Memory { samples: self.samples, log: log.clone(), notices: notices.clone(), probe: self.probe };
+        let host =
+            Memory { samples: self.samples, log: log.clone(), notices: notices.clone(), probe: self.probe, bare_steps: self.bare_steps };
         let ctx = egui::Context::default();
         let dashboard = Dashboard::new(&ctx, Box::new(host), &self.hash);
         let chosen = self.theme;

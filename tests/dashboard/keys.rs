@@ -57,6 +57,36 @@ fn the_command_palette_finds_and_does() {
     assert!(harness.state().model.palette.is_none(), "the palette closes");
 }
 
+#[test]
+fn arrows_choose_in_the_command_palette() {
+    let (mut harness, ..) = Stage::new(vec![sample::short()], "compare").open();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    harness.run_steps(3);
+    harness.get_by_label("Search every action").type_text("go to");
+    harness.run_steps(3);
+    for key in [Key::ArrowDown, Key::ArrowDown, Key::ArrowUp, Key::ArrowDown] {
+        harness.key_press(key);
+        harness.run_steps(2);
+    }
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert_eq!(harness.state().model.view.screen, Screen::ALL[2]);
+}
+
+#[test]
+fn the_timeline_in_focus_takes_the_arrows() {
+    let crashed = sample::crashed();
+    let (mut harness, ..) = Stage::new(vec![crashed.clone()], format!("train?runs={}&step=150", crashed.key())).open();
+    harness.get_by_label("Timeline, step").focus();
+    harness.run_steps(3);
+    harness.key_press(Key::ArrowLeft);
+    harness.run_steps(3);
+    assert_eq!(harness.state().model.view.step, Some(120));
+    harness.key_press(Key::ArrowRight);
+    harness.run_steps(3);
+    assert_eq!(harness.state().model.view.step, Some(160));
+}
+
 /// Where a frame takes its time, a name and Enter come in one.
 #[test]
 fn the_command_palette_takes_a_name_and_enter_at_once() {

@@ -13,4 +13,5 @@ mod sample;
 mod screens;
 mod series;
 mod speed;
+mod training;
 mod view;

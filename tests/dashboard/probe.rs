@@ -1,5 +1,6 @@
 //! Screens that look inside a model: tokens, stem, attention.
 
+use egui::Key;
 use egui_kittest::kittest::Queryable as _;
 use vitrine::config::{Sources, load};
 use vitrine::dashboard::panels::attention::looks;
@@ -109,12 +110,58 @@ fn attention_is_looked_at_head_by_head() {
     harness.get_by_label("Block 2, head 1").click_accesskit();
     harness.run_steps(3);
     let view = &harness.state().model.view;
-    assert_eq!((view.layer, view.head), (2, Some(1)));
+    assert_eq!((view.layer, view.head), (4, Some(1)), "block 2 is layer 4 of Tokens: the stem and the position come first");
+    harness.get_by_label("Block 2, head 1, from the class token");
     let maps = file().maps.expect("the file has maps");
     let shares = looks(&maps, 0, 2, Some(1), Some(20)).expect("within the file");
     let most = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(patch, _)| patch);
     assert_eq!(most, Some(20), "a token of this file looks at itself most");
     assert!(looks(&maps, 0, 9, None, None).is_none(), "there is no such block");
+}
+
+#[test]
+fn the_patch_under_the_pointer_looks() {
+    let (mut harness, ..) = theatre("attention?").open();
+    let picture = harness.get_by_label("Probe image: choose the patch that looks").rect();
+    // The third patch of the second row.
+    harness.hover_at(picture.min + egui::vec2(2.5, 1.5) / GRID as f32 * picture.width());
+    harness.run_steps(3);
+    harness.get_by_label(&format!("Block 0, all heads, from patch {}", GRID + 2));
+    harness.hover_at(picture.min - egui::vec2(20.0, 20.0));
+    harness.run_steps(3);
+    harness.get_by_label("Block 0, all heads, from the class token");
+}
+
+#[test]
+fn the_arrow_keys_choose_a_patch() {
+    let (mut harness, ..) = theatre("attention?").open();
+    harness.get_by_label("Probe image: choose the patch that looks").focus();
+    harness.run_steps(2);
+    for key in [Key::ArrowRight, Key::ArrowRight, Key::ArrowDown, Key::ArrowLeft] {
+        harness.key_press(key);
+        harness.run_steps(3);
+    }
+    assert_eq!(harness.state().model.view.patch, Some(GRID), "the first key chooses the first patch");
+}
+
+#[test]
+fn probes_without_maps_are_passed_over() {
+    let bare_steps = vec![6000, 5500];
+    let (mut harness, log, _) = Theatre { bare_steps, ..theatre("stem?") }.open();
+    harness.run_steps(12);
+    harness.get_by_label("Step 5000: the last probe with maps up to the playhead");
+    assert_eq!(log.borrow().probes.iter().map(|(_, step)| *step).collect::<Vec<_>>(), [6000, 5500, 5000]);
+    let (mut harness, ..) = Theatre { bare_steps: (0..=12).map(|ix| 500 * ix).collect(), ..theatre("stem?") }.open();
+    harness.run_steps(60);
+    harness.get_by_label("The probes of this run hold the similarity per layer only");
+}
+
+#[test]
+fn what_is_not_finite_stands_out_of_a_map() {
+    use vitrine::dashboard::theme;
+    let loud = theme::sequential(f64::NAN);
+    assert!([0.0, 0.5, 1.0].iter().all(|&share| theme::sequential(share) != loud && theme::grey(share) != loud));
+    assert_eq!([theme::grey(f64::NAN), theme::diverging(f64::INFINITY)], [loud; 2]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Links: every view comes back, nonsense is said and left out.
 
 use vitrine::dashboard::host::RunKey;
+use vitrine::dashboard::runs::Metric;
 use vitrine::dashboard::view::{Screen, View, XAxis};
 
 fn full() -> View {
@@ -13,6 +14,7 @@ fn full() -> View {
         head: Some(0),
         image: 2,
         channel: 7,
+        metric: Metric::StemNorm,
         x_axis: XAxis::Wall,
         is_log_x: true,
         is_log_y: true,
@@ -26,6 +28,7 @@ fn full() -> View {
 fn every_view_comes_back_from_its_link() {
     let mut views = vec![full()];
     views.extend(Screen::ALL.map(|screen| View { screen, ..View::default() }));
+    views.extend(Metric::ALL.map(|metric| View { metric, ..View::default() }));
     views.extend(XAxis::ALL.map(|x_axis| View { x_axis, ..View::default() }));
     for view in views {
         let hash = view.to_hash();
@@ -33,6 +36,12 @@ fn every_view_comes_back_from_its_link() {
         assert_eq!(View::from_hash(&hash), (view.clone(), Vec::new()), "{hash}");
         assert_eq!(View::from_hash(&format!("#{hash}")).0, view);
     }
+}
+
+#[test]
+fn a_run_named_twice_is_one_run() {
+    let (view, complaints) = View::from_hash("compare?runs=a,b,a");
+    assert_eq!((view.runs, complaints.len()), (vec![RunKey("a".to_string()), RunKey("b".to_string())], 0));
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn the_page_tells_the_run_without_script() {
 #[test]
 fn charts_show_what_is_not_finite_and_bend_no_values() {
     let points = |values: &[f64]| values.iter().enumerate().map(|(ix, &value)| (ix as f64, value)).collect();
-    let series = |values: &[f64]| Series { name: "a".to_string(), points: points(values) };
+    let series = |values: &[f64]| Series { name: "a".to_string(), points: points(values), ..Series::default() };
     let chart = |values: &[f64]| Chart { title: "t".to_string(), series: vec![series(values)], ..Chart::default() };
     let svg = chart(&[1.0, f64::NAN, 3.0, f64::INFINITY]).to_svg();
     check_nesting(&svg);

@@ -2,6 +2,7 @@
 
 use egui::{Grid, Id, Key, KeyboardShortcut, Modifiers, RichText, Ui};
 
+use super::timeline;
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::view::Screen;
 
@@ -44,8 +45,8 @@ fn bindings() -> Vec<Binding> {
 pub fn read(ui: &Ui, model: &mut Model) {
     let is_typing = ui.ctx().text_edit_focused();
     let is_palette = |binding: &Binding| binding.action == Action::Palette;
-    // A focused button or chart takes Space and the arrows for itself.
-    let is_focused = ui.memory(|memory| memory.focused().is_some());
+    // A focused button or chart takes Space and the arrows for itself; the timeline means the playhead by them.
+    let is_focused = ui.memory(|memory| memory.focused().is_some_and(|id| id != timeline::track_id()));
     let moves_focus =
         |binding: &Binding| matches!(binding.shortcut.logical_key, Key::Space | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End);
     for binding in bindings() {

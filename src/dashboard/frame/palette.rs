@@ -1,6 +1,6 @@
 //! The command palette: every action by name, filtered by what is typed.
 
-use egui::{Align2, Id, Key, Modal, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Align2, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
 use crate::config::presets;
 use crate::dashboard::form::Form;
@@ -60,7 +60,7 @@ pub fn actions(model: &Model) -> Vec<Named> {
             }
         }
     }
-    if let Some(run) = model.training() {
+    for run in model.selected().into_iter().filter(|run| run.is_running()) {
         let key = &run.head.key;
         all.push(named(format!("Stop {}", run.name()), "", Action::Command(key.clone(), Command::Stop)));
         all.push(named(format!("Write a checkpoint of {}", run.name()), "", Action::Command(key.clone(), Command::Checkpoint)));
@@ -103,36 +103,46 @@ pub fn show(ui: &Ui, model: &mut Model) {
         field::name(&answer, &typed, "Search every action");
         answer.request_focus();
         let is_entered = ui.input(|input| input.key_pressed(Key::Enter));
+        let moves = |key| ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key)) as isize;
+        let moved = moves(Key::ArrowDown) - moves(Key::ArrowUp);
         // After the letters of this frame: where frames are slow, a name and Enter come in one.
         let mut hits: Vec<(usize, &Named)> = all.iter().filter_map(|named| Some((rank(&named.name, &typed)?, named))).collect();
         hits.sort_by_key(|(rank, _)| *rank);
+        hits.truncate(MAX_ROWS);
+        let row_id = Id::unique("palette row");
+        let row: usize = if answer.changed() { 0 } else { ui.data(|data| data.get_temp(row_id)).unwrap_or(0) };
+        let row = row.saturating_add_signed(moved).min(hits.len().saturating_sub(1));
+        ui.data_mut(|data| data.insert_temp(row_id, row));
         ui.add_space(theme::GAP_XS);
         if hits.is_empty() {
             ui.label(RichText::new("Nothing of that name").color(theme::palette(ui).muted));
         }
         ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
-            for (ix, (_, named)) in hits.iter().take(MAX_ROWS).enumerate() {
+            for (ix, (_, named)) in hits.iter().enumerate() {
                 let key = RichText::new(named.key).monospace().color(theme::palette(ui).muted);
                 let button = egui::Button::new(RichText::new(&named.name))
                     .right_text(key)
                     .truncate()
-                    .selected(ix == 0)
+                    .selected(ix == row)
                     .min_size([ui.available_width(), 28.0].into());
                 // All begin at the same place; the one that Enter takes has a ground.
-                let button = if ix == 0 { button } else { button.fill(theme::palette(ui).surface) };
-                if ui.add(button).clicked() || (ix == 0 && is_entered) {
+                let button = if ix == row { button } else { button.fill(theme::palette(ui).surface) };
+                let answer = ui.add(button);
+                if ix == row && moved != 0 {
+                    answer.scroll_to_me(None);
+                }
+                if answer.clicked() || (ix == row && is_entered) {
                     chosen = Some(named.action.clone());
                 }
             }
         });
     });
     model.palette = Some(typed);
-    if let Some(action) = chosen {
+    if chosen.is_some() || answer.should_close() {
         model.palette = None;
-        model.ask(action);
-    } else if answer.should_close() {
-        model.palette = None;
+        ui.data_mut(|data| data.remove::<usize>(Id::unique("palette row")));
     }
+    chosen.into_iter().for_each(|action| model.ask(action));
 }
 
 /// Asks for a path while one is wanted.

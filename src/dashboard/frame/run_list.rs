@@ -149,7 +149,7 @@ fn row(ui: &mut Ui, model: &mut Model, head: &RunHead) {
 
 fn second_line(head: &RunHead) -> String {
     let best = head.meta.best.map_or(String::new(), |best| format!("{:.1} %, ", 100.0 * best.top1));
-    let state = if head.is_live { "live" } else { head.meta.status.name() };
+    let state = if head.is_live { "live" } else { head.meta.status_text(false) };
     let end = head.meta.crash.map_or(state.to_string(), |crash| format!("{} at {}", words::alarm(crash.kind), crash.step));
     format!("{best}{} steps, {end}", head.meta.last.step)
 }

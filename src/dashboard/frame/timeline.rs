@@ -1,7 +1,10 @@
 //! The timeline along the bottom: steps, warm-up, learning rate, a lane of events for each run,
 //! probes, and the one playhead that every screen follows.
 
-use egui::{Align2, FontId, Frame, Margin, Panel, Pos2, Rect, Response, RichText, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, EventFilter, FontId, Frame, Id, Margin, Panel, Pos2, Rect, Response, RichText, Role, Sense, Shape, Stroke, Ui, WidgetInfo,
+    pos2, vec2,
+};
 
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
@@ -52,10 +55,16 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
             let height = RULER_HEIGHT + LR_HEIGHT + LANE_HEIGHT * num_lanes as f32;
             let width = if ui.available_width() < theme::NARROW_WIDTH { 84.0 } else { 132.0 };
             readout(ui, model, vec2(width, height));
-            let (rect, answer) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
+            let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+            let answer = ui.interact(rect, track_id(), Sense::click_and_drag());
             track(ui, model, rect, &answer);
         });
     });
+}
+
+/// The track, which takes the arrow keys while it has the focus: they move the playhead, as they do elsewhere.
+pub fn track_id() -> Id {
+    Id::unique("timeline track")
 }
 
 /// The playhead in numbers, and below it the name of each lane.
@@ -205,7 +214,7 @@ fn lane_of(
         let (shape, radius) = match event {
             Event::Alarm(alarm) if alarm.level == Level::Fatal => (Verdict::Crashed, 5.5),
             Event::Alarm(_) => (Verdict::Unstable, 5.0),
-            Event::LrChanged(_) | Event::Resumed(_) => (Verdict::Stuck, 5.0),
+            Event::LrChanged(_) | Event::Resumed(_) | Event::DeviceLost(_) | Event::Unreadable(_) => (Verdict::Stuck, 5.0),
             Event::Ended(_) => (Verdict::Healthy, 3.5),
             _ => continue,
         };
@@ -226,6 +235,8 @@ fn playhead(painter: &egui::Painter, axis: Axis, step: u64, palette: &Palette) {
 fn interact(ui: &Ui, model: &mut Model, axis: Axis, answer: &Response, events: &[(Pos2, u64, String)], step: u64) {
     answer.widget_info(|| WidgetInfo { value: Some(step as f64), ..WidgetInfo::labeled(Role::Slider, true, "Timeline, step") });
     if answer.has_focus() {
+        let arrows = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(answer.id, arrows));
         ui.painter().rect_stroke(answer.rect, 4.0, Stroke::new(1.0, theme::palette(ui).accent), egui::StrokeKind::Inside);
     }
     let Some(place) = answer.interact_pointer_pos().or(answer.hover_pos()) else { return };

@@ -121,13 +121,16 @@ fn chips(ui: &mut Ui, model: &mut Model) {
 fn chip_text(ui: &mut Ui, model: &Model, key: &RunKey) {
     let palette = theme::palette(ui);
     match (model.runs.get(key), model.runs.failure(key)) {
-        (Some(run), _) => {
+        (Some(run), failure) => {
             sign::verdict(ui, run.verdict());
             let answer = ui.label(run.name());
             answer.on_hover_text(format!("{}\n{}", key, crate::dashboard::panels::stem_of(run)));
             if run.is_running() {
                 let word = if run.is_paused { "paused" } else { "live" };
                 ui.label(RichText::new(word).size(theme::SIZE_SMALL).color(palette.accent));
+            }
+            if let Some(reason) = failure {
+                ui.label(RichText::new("failed").size(theme::SIZE_SMALL).color(palette.bad)).on_hover_text(reason);
             }
         }
         (None, Some(reason)) => {

@@ -3,8 +3,10 @@
 use egui::{RichText, Ui, Vec2};
 use egui_plot::{Plot, Points};
 
-use super::needs_run;
-use crate::dashboard::model::Model;
+use super::{needs_run, tokens};
+use crate::dashboard::export::tables;
+use crate::dashboard::host::Saved;
+use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::axes::{self, Axis};
@@ -25,19 +27,30 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
         return;
     }
     let Some(shown) = probe_view::fetch(ui, model) else { return };
-    let [_, num_layers, num_heads, ..] = shown.maps().attention.weights.shape[..] else { return };
-    model.view.layer = model.view.layer.min(num_layers.saturating_sub(1));
+    let [_, num_blocks, num_heads, ..] = shown.maps().attention.weights.shape[..] else { return };
     model.view.head = model.view.head.filter(|&head| head < num_heads);
+    let block = block_of(model.view.layer, num_blocks);
+    // Whoever is hovered now says so while it is drawn; what is drawn before follows a frame later.
+    let patch = model.patch();
     model.hovered_patch = None;
     card::columns(ui, 2, 340.0, |ui, ix| match ix {
-        0 => large(ui, model, &shown),
+        0 => large(ui, model, &shown, (block, patch)),
         _ => grid(ui, model, &shown),
     });
+    let mut is_saved = false;
     card::columns(ui, 3, 260.0, |ui, ix| match ix {
         0 => rollout(ui, model, &shown),
-        1 => by_head(ui, "Mean distance by head, pixels", "distance", &shown.maps().attention.distance),
-        _ => by_head(ui, "Entropy by head, nats", "entropy", &shown.maps().attention.entropy),
+        1 => is_saved |= by_head(ui, "Mean distance by head, pixels", "distance", &shown.maps().attention.distance),
+        _ => is_saved |= by_head(ui, "Entropy by head, nats", "entropy", &shown.maps().attention.entropy),
     });
+    if is_saved {
+        model.ask(Action::Save(Saved::text("heads.csv", tables::heads_csv(shown.maps()))));
+    }
+}
+
+/// The block of a layer of [`tokens::layer_name`]; of layers before the blocks, the first.
+fn block_of(layer: usize, num_blocks: usize) -> usize {
+    layer.saturating_sub(tokens::LAYERS_BEFORE_BLOCKS).min(num_blocks.saturating_sub(1))
 }
 
 /// Where the chosen token looks in a head, or in the mean of all heads: the patches' shares.
@@ -61,11 +74,11 @@ fn greatest(values: &[f32]) -> f64 {
     f64::from(values.iter().copied().fold(0.0, f32::max)).max(1e-6)
 }
 
-fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
+fn large(ui: &mut Ui, model: &mut Model, shown: &Shown, (block, patch): (usize, Option<usize>)) {
     let maps = shown.maps();
-    let from = model.patch().map_or("the class token".to_string(), |patch| format!("patch {patch}"));
+    let from = patch.map_or("the class token".to_string(), |patch| format!("patch {patch}"));
     let head = model.view.head.map_or("all heads".to_string(), |head| format!("head {head}"));
-    card::show(ui, &format!("Block {}, {head}, from {from}", model.view.layer), |ui| {
+    card::show(ui, &format!("Block {block}, {head}, from {from}"), |ui| {
         probe_view::images(ui, model, shown);
         ui.horizontal(|ui| {
             if sign::pill(ui, "class token", model.view.patch.is_none()).clicked() {
@@ -79,7 +92,7 @@ fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
         let image = probe_view::picture(maps, model.view.image);
         let size = probe_view::picture_size(ui, LARGE_SIDE);
         let answer = cells::show(ui, shown.id("attention image"), &image, size, "Probe image: choose the patch that looks");
-        if let Some(values) = looks(maps, model.view.image, model.view.layer, model.view.head, model.patch()) {
+        if let Some(values) = looks(maps, model.view.image, block, model.view.head, patch) {
             let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::veil);
             probe_view::overlay(ui, shown.id("attention overlay"), &image, &map, answer.rect);
             cells::legend(ui, "0", &short(greatest(&values)), theme::sequential);
@@ -90,10 +103,10 @@ fn large(ui: &mut Ui, model: &mut Model, shown: &Shown) {
 
 fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let maps = shown.maps();
-    let [_, num_layers, num_heads, ..] = maps.attention.weights.shape[..] else { return };
+    let [_, num_blocks, num_heads, ..] = maps.attention.weights.shape[..] else { return };
     card::show(ui, "Block × head", |ui| {
         egui::ScrollArea::both().id_salt("heads").max_height(LARGE_SIDE + 140.0).show(ui, |ui| {
-            let room = [(ui.available_width() - 64.0) / num_heads as f32, (LARGE_SIDE + 80.0) / num_layers as f32];
+            let room = [(ui.available_width() - 64.0) / num_heads as f32, (LARGE_SIDE + 80.0) / num_blocks as f32];
             let side = (room[0].min(room[1]) - 6.0).clamp(THUMB_SIDE, 2.0 * THUMB_SIDE).floor();
             egui::Grid::new("heads").spacing([6.0, 6.0]).show(ui, |ui| {
                 ui.label("");
@@ -101,10 +114,10 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
                     ui.label(RichText::new(format!("head {head}")).size(theme::SIZE_SMALL));
                 }
                 ui.end_row();
-                for layer in 0..num_layers {
-                    ui.label(RichText::new(format!("block {layer}")).size(theme::SIZE_SMALL));
+                for block in 0..num_blocks {
+                    ui.label(RichText::new(format!("block {block}")).size(theme::SIZE_SMALL));
                     for head in 0..num_heads {
-                        thumbnail(ui, model, shown, (layer, head), side);
+                        thumbnail(ui, model, shown, (block, head), side);
                     }
                     ui.end_row();
                 }
@@ -113,15 +126,16 @@ fn grid(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     });
 }
 
-fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, (layer, head): (usize, usize), side: f32) {
-    let Some(values) = looks(shown.maps(), model.view.image, layer, Some(head), model.patch()) else { return };
+fn thumbnail(ui: &mut Ui, model: &mut Model, shown: &Shown, (block, head): (usize, usize), side: f32) {
+    let Some(values) = looks(shown.maps(), model.view.image, block, Some(head), model.patch()) else { return };
+    let is_chosen = block == block_of(model.view.layer, shown.maps().attention.weights.shape[1]);
     let map = probe_view::map_cells(&values, 0.0, greatest(&values), theme::sequential);
-    let answer = cells::show(ui, shown.id((layer, head)), &map, Vec2::splat(side), &format!("Block {layer}, head {head}"));
-    if model.view.layer == layer && model.view.head.is_none_or(|chosen| chosen == head) {
+    let answer = cells::show(ui, shown.id((block, head)), &map, Vec2::splat(side), &format!("Block {block}, head {head}"));
+    if is_chosen && model.view.head.is_none_or(|chosen| chosen == head) {
         cells::outline(ui, answer.rect, 1, 1, (0, 0));
     }
     if answer.clicked() {
-        model.view.layer = layer;
+        model.view.layer = block + tokens::LAYERS_BEFORE_BLOCKS;
         model.view.head = Some(head);
     }
 }
@@ -144,11 +158,11 @@ fn rollout(ui: &mut Ui, model: &Model, shown: &Shown) {
     });
 }
 
-/// A number of each head, block by block.
-fn by_head(ui: &mut Ui, title: &str, id: &'static str, numbers: &Array) {
+/// A number of each head, block by block; true if it is to be saved.
+fn by_head(ui: &mut Ui, title: &str, id: &'static str, numbers: &Array) -> bool {
     let palette = theme::palette(ui);
-    let [num_layers, num_heads] = numbers.shape[..] else { return };
-    card::show(ui, title, |ui| {
+    let [num_layers, num_heads] = numbers.shape[..] else { return false };
+    card::show_saved(ui, title, "heads.csv", |ui| {
         let plot = Plot::new(id).height(180.0).include_y(0.0).include_x(-0.4).include_x(num_layers as f64 - 0.6);
         let plot = axes::styled(ui, plot, Axis::default(), Axis::default())
             .x_grid_spacer(move |_| (0..num_layers).map(|layer| egui_plot::GridMark { value: layer as f64, step_size: 1.0 }).collect())
@@ -165,5 +179,5 @@ fn by_head(ui: &mut Ui, title: &str, id: &'static str, numbers: &Array) {
         });
         answer.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::GraphicsObject, true, title));
         ui.label(RichText::new("block, from the first").size(theme::SIZE_SMALL).color(palette.muted));
-    });
+    })
 }

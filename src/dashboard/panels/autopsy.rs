@@ -97,24 +97,28 @@ fn around(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
             clicked = clicked.or(chart::show(ui, &spec, &[Trace { run, slot }], &|_| Vec::new()).clicked_step);
         });
     });
-    card::show(ui, "Gradient norm by parameter group, whole run", |ui| {
-        if let Some(run) = model.runs.get(key) {
-            clicked = clicked.or(group_strip::show(ui, run, 180.0, Some(model.view.step.unwrap_or(alarm.step))));
-        }
-    });
+    let playhead = Some(model.view.step.unwrap_or(alarm.step));
+    for (title, steps) in
+        [(format!("Gradient norm by parameter group, ±{REACH_STEPS} steps"), Some(steps)), ("… over the whole run".into(), None)]
+    {
+        card::show(ui, &title, |ui| {
+            clicked = clicked.or(group_strip::show(ui, run, 180.0, playhead, steps));
+        });
+    }
     if let Some(step) = clicked {
         model.ask(Action::Seek(Some(step)));
     }
 }
 
-/// The cascade of an alarm, worked out once for each number of steps.
+/// The cascade of an alarm, worked out anew when there are more steps.
 fn cascade_of(ui: &Ui, run: &Run, alarm: &Alarm) -> Arc<Cascade> {
-    let id = egui::Id::unique(("cascade", &run.head.key.0, alarm.step, run.num_points()));
-    if let Some(known) = ui.data(|data| data.get_temp(id)) {
+    let id = egui::Id::unique(("cascade", &run.head.key.0, alarm.step));
+    let kept: Option<(usize, Arc<Cascade>)> = ui.data(|data| data.get_temp(id));
+    if let Some((_, known)) = kept.filter(|(num_points, _)| *num_points == run.num_points()) {
         return known;
     }
     let found = Arc::new(cascade::cascade(run, alarm));
-    ui.data_mut(|data| data.insert_temp(id, found.clone()));
+    ui.data_mut(|data| data.insert_temp(id, (run.num_points(), found.clone())));
     found
 }
 

@@ -5,7 +5,7 @@ use egui::{ComboBox, RichText, Ui};
 use super::compare_table;
 use super::train;
 use crate::dashboard::compare::{self, groups_by_all_but_seed};
-use crate::dashboard::export;
+use crate::dashboard::export::{self, tables};
 use crate::dashboard::host::{RunHead, Saved};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::parsed;
@@ -38,19 +38,11 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     difference(ui, model);
 }
 
-fn metric_id() -> egui::Id {
-    egui::Id::unique("compared metric")
-}
-
-fn metric(ui: &Ui) -> Metric {
-    ui.data(|data| data.get_temp(metric_id())).unwrap_or(Metric::Loss)
-}
-
 fn choices(ui: &mut Ui, model: &mut Model) {
     ui.horizontal_wrapped(|ui| {
         for one in Metric::ALL {
-            if sign::pill(ui, one.title(), metric(ui) == one).clicked() {
-                ui.data_mut(|data| data.insert_temp(metric_id(), one));
+            if sign::pill(ui, one.title(), model.view.metric == one).clicked() {
+                model.view.metric = one;
             }
         }
         ui.add_space(theme::GAP_S);
@@ -81,36 +73,57 @@ fn choices(ui: &mut Ui, model: &mut Model) {
     ui.add_space(theme::GAP_S);
 }
 
+/// The run to compare to, as soon as it is open.
+fn baseline(model: &Model) -> Option<&Run> {
+    model.view.baseline.as_ref().and_then(|key| model.runs.get(key))
+}
+
 fn overlay(ui: &mut Ui, model: &mut Model) {
-    let metric = metric(ui);
+    let chart = ("overlay", model.view.metric, HEIGHT);
     if !model.view.is_grouped && model.view.baseline.is_none() {
-        train::metric_card(ui, model, "overlay", metric, HEIGHT);
-    } else {
-        let title = if model.view.baseline.is_some() {
-            format!("{}, difference to the baseline", metric.title())
-        } else {
-            metric.title().to_string()
-        };
-        card::show(ui, &title, |ui| {
-            let groups = groups(model);
-            let baseline = model.view.baseline.as_ref().and_then(|key| model.runs.get(key));
-            let is_log_y = model.view.is_log_y && metric.may_be_log();
-            sampled::show(ui, &groups, baseline, metric, (model.view.x_axis, model.view.is_log_x, is_log_y), HEIGHT);
-        });
+        train::metric_card_of(ui, model, &model.view.runs.clone(), chart);
+        let spec = train::chart_spec(model, chart);
+        let selected = model.selected();
+        let (csv, svg) = (|| export::series_csv(&selected, spec.metric), || export::chart_svg(&selected, &spec));
+        let saved = save_buttons(ui, spec.metric.name(), &csv, &svg);
+        saved.into_iter().for_each(|action| model.ask(action));
+        return;
     }
-    ui.horizontal_wrapped(|ui| {
-        if ui.button("Series as CSV").clicked() {
-            let bytes = export::series_csv(&model.selected(), metric).into_bytes();
-            model.ask(Action::Save(Saved { name: format!("{}.csv", metric.name()), bytes }));
+    let baseline = baseline(model);
+    let mut spec = train::chart_spec(model, chart);
+    let title = match (baseline, &model.view.baseline) {
+        (Some(run), _) => {
+            // A difference has both signs, and chance is no level of it.
+            (spec.is_log_y, spec.level) = (false, None);
+            format!("{}, difference to {}", spec.metric.title(), run.name())
         }
-        if ui.button("Chart as SVG").clicked() {
-            let bytes = export::chart_svg(&model.selected(), metric, model.view.x_axis).into_bytes();
-            model.ask(Action::Save(Saved { name: format!("{}.svg", metric.name()), bytes }));
+        (None, Some(key)) => format!("{} (the baseline {key} is not open)", spec.metric.title()),
+        (None, None) => spec.metric.title().to_string(),
+    };
+    let groups = groups(model);
+    let answer = card::show(ui, &title, |ui| sampled::show(ui, &spec, &groups, baseline)).inner;
+    let sampled = || sampled::sample(&groups, baseline, &spec);
+    let (csv, svg) = (|| export::groups_csv(&groups, &sampled(), &spec), || export::groups_svg(title.clone(), &groups, &sampled(), &spec));
+    let saved = save_buttons(ui, spec.metric.name(), &csv, &svg);
+    let sought = answer.clicked_step.map(|step| Action::Seek(Some(step)));
+    saved.into_iter().chain(sought).for_each(|action| model.ask(action));
+}
+
+/// Buttons that save what the chart shows.
+fn save_buttons(ui: &mut Ui, name: &str, csv: &dyn Fn() -> String, svg: &dyn Fn() -> String) -> Option<Action> {
+    let saved = |ending: &str, text: String| Action::Save(Saved::text(format!("{name}.{ending}"), text));
+    let buttons = |ui: &mut Ui| {
+        let is_csv = ui.button("Series as CSV").clicked();
+        let is_svg = ui.button("Chart as SVG").clicked();
+        let is_png = ui.button("Picture as PNG").on_hover_text("What the window shows now").clicked();
+        match (is_csv, is_svg, is_png) {
+            (true, ..) => Some(saved("csv", csv())),
+            (_, true, _) => Some(saved("svg", svg())),
+            (.., true) => Some(Action::Picture),
+            _ => None,
         }
-        if ui.button("Picture as PNG").on_hover_text("What the window shows now").clicked() {
-            model.ask(Action::Picture);
-        }
-    });
+    };
+    ui.horizontal_wrapped(buttons).inner
 }
 
 /// The selected runs, each alone or with those that differ in the seed.
@@ -141,10 +154,10 @@ fn table_card(ui: &mut Ui, model: &mut Model) {
         ui.add_space(theme::GAP_XS);
         ui.horizontal_wrapped(|ui| {
             if ui.button("Table as CSV").clicked() {
-                model.ask(Action::Save(Saved { name: "runs.csv".to_string(), bytes: export::table_csv(&table).into_bytes() }));
+                model.ask(Action::Save(Saved::text("runs.csv", tables::table_csv(&table))));
             }
             if ui.button("Table as Markdown").clicked() {
-                model.ask(Action::Save(Saved { name: "runs.md".to_string(), bytes: export::table_markdown(&table).into_bytes() }));
+                model.ask(Action::Save(Saved::text("runs.md", tables::table_markdown(&table))));
             }
         });
     });

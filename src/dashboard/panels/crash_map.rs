@@ -3,7 +3,8 @@
 use egui::{Align2, FontId, Rect, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use crate::dashboard::crash_map::{self, Cell, CrashMap};
-use crate::dashboard::host::RunHead;
+use crate::dashboard::export::tables;
+use crate::dashboard::host::{RunHead, Saved};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
@@ -31,9 +32,18 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
         egui::RichText::new("Share of crashed runs and mean best top-1; every finished run in the list counts, one for each seed.")
             .color(theme::palette(ui).muted),
     );
+    if ui.button("Table as CSV").clicked() {
+        model.ask(Action::Save(Saved::text("crash-map.csv", tables::crash_map_csv(&maps))));
+    }
     ui.add_space(theme::GAP_S);
     card::columns(ui, maps.len(), least_width(&maps), |ui, ix| {
-        card::show(ui, &maps[ix].stem, |ui| one(ui, model, &maps[ix]));
+        card::show(ui, &maps[ix].stem, |ui| {
+            if !maps[ix].setting.is_empty() {
+                let words = egui::RichText::new(&maps[ix].setting).size(theme::SIZE_SMALL).color(theme::palette(ui).muted);
+                ui.add(egui::Label::new(words).wrap());
+            }
+            one(ui, model, &maps[ix]);
+        });
     });
 }
 
@@ -44,7 +54,7 @@ fn least_width(maps: &[CrashMap]) -> f32 {
 }
 
 fn one(ui: &mut Ui, model: &mut Model, map: &CrashMap) {
-    egui::ScrollArea::horizontal().id_salt(&map.stem).show(ui, |ui| {
+    egui::ScrollArea::horizontal().id_salt((&map.stem, &map.setting)).show(ui, |ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         for (lr, row) in map.lrs.iter().zip(&map.cells).rev() {
             ui.horizontal(|ui| {

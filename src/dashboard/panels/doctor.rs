@@ -2,7 +2,8 @@
 
 use egui::{Grid, RichText, Ui, vec2};
 
-use crate::dashboard::host::Checkup;
+use crate::dashboard::export::tables;
+use crate::dashboard::host::{Checkup, Saved};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
@@ -33,7 +34,14 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     ui.add_space(theme::GAP_M);
     match &model.checkup {
         None => state::empty(ui, "Not checked yet", "The self-test runs every kernel on this device and holds it against the processor"),
-        Some(checkup) => findings(ui, checkup),
+        Some(checkup) => {
+            findings(ui, checkup);
+            let is_saved = checkup.is_done && ui.button("Findings as CSV").clicked();
+            if is_saved {
+                let saved = Saved::text("doctor.csv", tables::checkup_csv(checkup));
+                model.ask(Action::Save(saved));
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ fn fields(ui: &mut Ui, form: &mut Form) {
             let label = ui.label("Name");
             ui.add(TextEdit::singleline(&mut form.name).desired_width(140.0)).labelled_by(label.id);
         });
-        let sections = ["model", "data", "augment", "optim", "schedule", "train", "probe"];
+        let sections = ["model", "data", "augment", "optim", "schedule", "train", "probe", "crash"];
         for section in sections {
             let prefix = format!("{section}.");
             let own: Vec<&Field> = FIELDS.iter().filter(|field| field.key.starts_with(&prefix)).collect();
@@ -47,42 +47,49 @@ fn fields(ui: &mut Ui, form: &mut Form) {
             let title = if num_edits > 0 { format!("{section} · {num_edits} changed") } else { section.to_string() };
             let header = egui::CollapsingHeader::new(RichText::new(title).font(theme::title_font(theme::SIZE_BODY))).id_salt(section);
             header.default_open(matches!(section, "model" | "optim" | "schedule")).show(ui, |ui| {
-                Grid::new(section)
-                    .num_columns(3)
-                    .spacing([theme::GAP_S, 4.0])
-                    .show(ui, |ui| own.iter().for_each(|field| row(ui, form, field)));
+                let grid = |part| Grid::new((section, part)).num_columns(3).spacing([theme::GAP_S, 4.0]);
+                grid("fields").show(ui, |ui| own.iter().for_each(|field| row(ui, form, field.key, (field.help, field.choices))));
+                let others = form.other_keys(section);
+                let mut rest = |ui: &mut Ui| others.iter().for_each(|key| row(ui, form, key, ("", &[])));
+                if own.is_empty() {
+                    grid("others").show(ui, rest);
+                } else if !others.is_empty() {
+                    let title = RichText::new(format!("{} more", others.len())).color(theme::palette(ui).muted);
+                    let more = egui::CollapsingHeader::new(title).id_salt((section, "more"));
+                    more.show(ui, |ui| grid("others").show(ui, &mut rest));
+                }
             });
         }
     });
 }
 
-fn row(ui: &mut Ui, form: &mut Form, field: &Field) {
+fn row(ui: &mut Ui, form: &mut Form, name: &str, (help, choices): (&str, &[&str])) {
     let palette = theme::palette(ui);
-    let key = field.key.split_once('.').map_or(field.key, |(_, key)| key);
-    let is_edited = form.edits.contains_key(field.key);
+    let key = name.split_once('.').map_or(name, |(_, key)| key);
+    let is_edited = form.edits.contains_key(name);
     let ink = if is_edited { palette.accent } else { palette.text };
-    let help = format!("{}\n{} = {}\n{}", field.help, field.key, form.text(field.key), form.origin(field.key));
+    let help = format!("{help}\n{name} = {}\n{}", form.text(name), form.origin(name)).trim().to_string();
     let label = ui.label(RichText::new(key).color(ink)).on_hover_text(help);
-    let mut text = form.text(field.key);
+    let mut text = form.text(name);
     let before = text.clone();
-    if field.choices.is_empty() {
+    if choices.is_empty() {
         ui.add(TextEdit::singleline(&mut text).desired_width(190.0)).labelled_by(label.id);
     } else {
-        let combo = ComboBox::from_id_salt(field.key).selected_text(text.clone()).width(198.0);
+        let combo = ComboBox::from_id_salt(name).selected_text(text.clone()).width(198.0);
         let answer = combo.show_ui(ui, |ui| {
-            for choice in field.choices {
+            for choice in choices {
                 ui.selectable_value(&mut text, (*choice).to_string(), *choice);
             }
         });
         answer.response.labelled_by(label.id);
     }
     if text != before {
-        form.set(field.key, &text);
+        form.set(name, &text);
     }
     // The reset dot.
     if is_edited {
-        if sign::button(ui, sign::Sign::Reset, &format!("Take {} back to {}", field.key, form.preset_text(field.key))).clicked() {
-            form.reset(field.key);
+        if sign::button(ui, sign::Sign::Reset, &format!("Take {} back to {}", name, form.preset_text(name))).clicked() {
+            form.reset(name);
         }
     } else {
         ui.label("");

@@ -70,8 +70,8 @@ fn head(ui: &mut Ui, model: &mut Model, key: &RunKey) {
         });
         ui.horizontal_wrapped(|ui| {
             if ui.button("Save as HTML").on_hover_text("One static page, no script: to send, to print, to keep").clicked() {
-                let bytes = export::report_html(run).into_bytes();
-                actions.push(Action::Save(Saved { name: format!("{}.html", key.0.replace(['/', '\\'], "-")), bytes }));
+                let name = format!("{}.html", key.0.replace(['/', '\\'], "-"));
+                actions.push(Action::Save(Saved::text(name, export::report_html(run))));
             }
             if ui.button("Save .vitrun").on_hover_text("The whole run as one file, which this dashboard opens").clicked() {
                 actions.push(Action::Export(key.clone()));

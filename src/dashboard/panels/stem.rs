@@ -5,14 +5,16 @@ use egui_plot::{Bar, BarChart, Plot, Points};
 
 use super::needs_run;
 use crate::config::stem::StemGeometry;
-use crate::dashboard::model::Model;
+use crate::dashboard::export::tables;
+use crate::dashboard::host::Saved;
+use crate::dashboard::model::{Action, Model};
 use crate::dashboard::theme;
 use crate::dashboard::view::Screen;
 use crate::dashboard::widgets::axes::{self, Axis};
 use crate::dashboard::widgets::cells::{self, Cells};
 use crate::dashboard::widgets::probe_view::{self, Shown};
 use crate::dashboard::widgets::{card, state};
-use crate::run::number::short;
+use crate::run::number::{is_finite, short};
 use crate::run::probe::{Array, BINS, Stage, StageKind};
 use crate::run::tensors::{Numbers, Tensors};
 
@@ -140,17 +142,11 @@ fn stage_maps(ui: &mut Ui, model: &mut Model, shown: &Shown, ix: usize, stage: &
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         for channel in 0..kept {
             let Some(values) = stage.maps.at(&[model.view.image, channel]) else { continue };
-            let (low, high) =
-                values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
-            let span = f64::from(high - low).max(1e-9);
-            let map = Cells::mapped(width, values.iter().map(|&value| f64::from(value - low) / span), theme::grey);
-            let name = format!(
-                "{} {}, channel {channel}: {} to {}",
-                stage.name.layer,
-                stage.name.kind.name(),
-                short(f64::from(low)),
-                short(f64::from(high))
-            );
+            let [low, high] = finite_extent(values).unwrap_or([f64::NAN; 2]);
+            let span = (high - low).max(1e-9);
+            let map = Cells::mapped(width, values.iter().map(|&value| (f64::from(value) - low) / span), theme::grey);
+            let (layer, kind) = (&stage.name.layer, stage.name.kind.name());
+            let name = format!("{layer} {kind}, channel {channel}: {} to {}", short(low), short(high));
             let answer = cells::show(ui, shown.id(("stage", ix, channel)), &map, Vec2::splat(MAP_SIDE), &name);
             if channel == model.view.channel {
                 cells::outline(ui, answer.rect, 1, 1, (0, 0));
@@ -164,6 +160,12 @@ fn stage_maps(ui: &mut Ui, model: &mut Model, shown: &Shown, ix: usize, stage: &
         }
     });
     hovered
+}
+
+/// The least and the greatest finite value; none where nothing is finite.
+fn finite_extent(values: &[f32]) -> Option<[f64; 2]> {
+    let finite = values.iter().map(|&value| f64::from(value)).filter(|&value| is_finite(value));
+    finite.fold(None, |extent, value| Some(extent.map_or([value; 2], |[low, high]: [f64; 2]| [low.min(value), high.max(value)])))
 }
 
 /// The values of the chosen channel over the probe batch.
@@ -246,7 +248,7 @@ pub fn filter_cells(values: &[f32], channels: usize, height: usize, width: usize
 
 /// Theorem 1, channel by channel: the scale of the last BatchNorm against the weights behind it.
 fn theorem(ui: &mut Ui, model: &mut Model, shown: &Shown) {
-    card::show(ui, "Theorem 1: √(α² + β²) against ‖W_c‖₁", |ui| {
+    let is_saved = card::show_saved(ui, "Theorem 1: √(α² + β²) against ‖W_c‖₁", "theorem1.csv", |ui| {
         let palette = theme::palette(ui);
         let Some(theorem) = &shown.maps().theorem1 else {
             state::empty(ui, "This stem has no BatchNorm", "Theorem 1 is about stems with BN and ReLU, such as 3Conv+3BN+3ReLU+1Proj");
@@ -266,12 +268,15 @@ fn theorem(ui: &mut Ui, model: &mut Model, shown: &Shown) {
         answer.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::GraphicsObject, true, format!("Theorem 1: {words}")));
         ui.label(RichText::new(format!("{words}; W_c from {}", theorem.weight)).size(theme::SIZE_SMALL).color(palette.muted));
     });
+    if let (true, Some(theorem)) = (is_saved, &shown.maps().theorem1) {
+        model.ask(Action::Save(Saved::text("theorem1.csv", tables::theorem1_csv(theorem))));
+    }
 }
 
 /// Theorem 2, stage by stage: the similarity of a stage's rows and the bound on it.
-fn bounds(ui: &mut Ui, model: &Model, shown: &Shown) {
+fn bounds(ui: &mut Ui, model: &mut Model, shown: &Shown) {
     let palette = theme::palette(ui);
-    card::show(ui, "Theorem 2: similarity of the tokens and its bound", |ui| {
+    let is_saved = card::show_saved(ui, "Theorem 2: similarity of the tokens and its bound", "theorem2.csv", |ui| {
         egui::ScrollArea::horizontal().id_salt("bounds").show(ui, |ui| {
             egui::Grid::new("bounds").striped(true).spacing([theme::GAP_L, 4.0]).show(ui, |ui| {
                 for title in ["stage", "μ", "σ", "operator norm", "least row", "similarity", "bound"] {
@@ -290,6 +295,9 @@ fn bounds(ui: &mut Ui, model: &Model, shown: &Shown) {
         });
         ui.label(RichText::new("The bound holds where no entry is below 0, as after ReLU").size(theme::SIZE_SMALL).color(palette.muted));
     });
+    if is_saved {
+        model.ask(Action::Save(Saved::text("theorem2.csv", tables::bounds_csv(shown.maps()))));
+    }
 }
 
 /// Filters of a dropped safetensors file: its first convolution with three input channels.

@@ -4,6 +4,8 @@ use egui::{Id, RichText, Ui};
 use egui_plot::{Line, Plot, Points};
 
 use super::needs_run;
+use crate::dashboard::export::tables;
+use crate::dashboard::host::Saved;
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::Run;
 use crate::dashboard::theme;
@@ -30,12 +32,15 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     probe_view::similarity(ui, model);
 }
 
+/// Layers of `cossim` before the first block: the stem's output, and after the position embedding.
+pub const LAYERS_BEFORE_BLOCKS: usize = 2;
+
 /// Name of a layer of `cossim`: the stem's output, after the position embedding, each block.
 pub fn layer_name(layer: usize) -> String {
     match layer {
         0 => "stem".to_string(),
         1 => "+ position".to_string(),
-        later => format!("block {}", later - 2),
+        later => format!("block {}", later - LAYERS_BEFORE_BLOCKS),
     }
 }
 
@@ -110,13 +115,13 @@ fn short_layer(layer: usize) -> String {
     match layer {
         0 => "stem".to_string(),
         1 => "+pos".to_string(),
-        later => (later - 2).to_string(),
+        later => (later - LAYERS_BEFORE_BLOCKS).to_string(),
     }
 }
 
 fn histories(ui: &mut Ui, model: &mut Model) {
     let mut actions = Vec::new();
-    card::show(ui, "History, layer × probe", |ui| {
+    let is_saved = card::show_saved(ui, "History, layer × probe", "similarity.csv", |ui| {
         for run in model.selected() {
             ui.horizontal(|ui| {
                 crate::dashboard::widgets::sign::run_line(ui, model.runs.slot(&run.head.key));
@@ -125,6 +130,9 @@ fn histories(ui: &mut Ui, model: &mut Model) {
             actions.extend(history(ui, run, 110.0, model.view.step).map(|step| Action::Seek(Some(step))));
         }
     });
+    if is_saved {
+        actions.push(Action::Save(Saved::text("similarity.csv", tables::similarity_csv(&model.selected()))));
+    }
     actions.into_iter().for_each(|action| model.ask(action));
 }
 

@@ -1,6 +1,6 @@
 //! Train: one training, from its config to its last event.
 
-use egui::{RichText, Slider, Ui};
+use egui::{DragValue, RichText, Slider, Ui};
 
 use super::{form, needs_run};
 use crate::config::Experiment;
@@ -57,29 +57,27 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
 fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
     let palette = theme::palette(ui);
     let Some(run) = model.runs.get(key) else { return };
+    let failure = model.runs.failure(key);
     let (is_running, is_paused) = (run.is_running(), run.is_paused);
     let stat = run.stat_near(model.step_of(run)).cloned();
     let standing = run.state.standing.clone();
     let (name, device) = (run.name().to_string(), standing.started.device.clone());
     let experiment = run.experiment.clone();
-    let current_lr = stat.as_ref().map_or(0.0, |stat| stat.lr);
+    let current_lr = standing.step.as_ref().map_or(0.0, |stat| stat.lr);
     let mut actions = Vec::new();
     card::frame(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
             sign::verdict(ui, standing.verdict);
             ui.label(RichText::new(&name).font(theme::title_font(theme::SIZE_TITLE)));
-            let state = if is_running && is_paused {
-                "paused"
-            } else if is_running {
-                "running"
-            } else {
-                standing.status.name()
-            };
+            let state = if is_running && is_paused { "paused" } else { run.head.meta.status_text(run.head.is_live) };
             let crash = standing.crash.map_or(String::new(), |crash| format!(", {}", words::crash(crash)));
             ui.label(RichText::new(format!("{state}, {}{crash}", standing.verdict.name())).color(palette.verdict(standing.verdict)));
             ui.label(RichText::new(format!("{device}, {} parameters", grouped(standing.started.params))).color(palette.muted));
         });
+        if let Some(reason) = failure {
+            ui.label(RichText::new(words::sentence(reason)).color(palette.bad));
+        }
         if is_running {
             let total = standing.started.total_steps.max(1);
             let share = standing.num_steps() as f32 / total as f32;
@@ -105,6 +103,9 @@ fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
                 card::figure(ui, &format!("{:.1} %", 100.0 * best.top1), &format!("best top-1, step {}", best.step));
             }
         });
+        for note in &standing.started.notes {
+            ui.label(RichText::new(words::sentence(note)).size(theme::SIZE_SMALL).color(palette.muted));
+        }
         ui.add_space(theme::GAP_XS);
         ui.horizontal_wrapped(|ui| {
             if is_running {
@@ -136,21 +137,31 @@ fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
     actions.into_iter().for_each(|action| model.ask(action));
 }
 
-/// The learning rate as a slider; letting go sends it, as an event that is recorded.
+/// The learning rate as a slider and a number; letting go, or leaving the number, sends it, as an event that is recorded.
+///
+/// While it is held, the schedule moves on below it: the number shown is the one held.
 fn live_lr(ui: &mut Ui, key: &RunKey, current_lr: f64, actions: &mut Vec<Action>) {
+    const RANGE: std::ops::RangeInclusive<f64> = 1e-7..=1.0;
     let id = ui.scope_id().with(("lr", &key.0));
-    let held: Option<f64> = ui.data(|data| data.get_temp(id));
-    let mut lr = held.unwrap_or(current_lr);
+    let held: Option<[f64; 2]> = ui.data(|data| data.get_temp(id));
+    let [mut lr, before] = held.unwrap_or([current_lr; 2]);
     let label = ui.label("Learning rate");
-    let slider = Slider::new(&mut lr, 1e-7..=1.0)
-        .logarithmic(true)
+    let slider = Slider::new(&mut lr, RANGE).logarithmic(true).show_value(false);
+    let slider = ui.add(slider).labelled_by(label.id).on_hover_text("Replaces the schedule from the next step on");
+    let speed = 0.01 * lr;
+    let number = DragValue::new(&mut lr)
+        .range(RANGE)
+        .speed(speed)
+        .update_while_editing(false)
         .custom_formatter(|lr, _| short(lr))
         .custom_parser(|text| text.trim().parse().ok());
-    let answer = ui.add(slider).labelled_by(label.id).on_hover_text("Replaces the schedule from the next step on");
-    if answer.dragged() {
-        ui.data_mut(|data| data.insert_temp(id, lr));
-    } else if answer.drag_stopped() || (answer.changed() && lr != current_lr) {
-        ui.data_mut(|data| data.remove::<f64>(id));
+    let number = ui.add(number).labelled_by(label.id);
+    if slider.dragged() || number.dragged() || number.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, [lr, before]));
+        return;
+    }
+    ui.data_mut(|data| data.remove::<[f64; 2]>(id));
+    if lr != before {
         actions.push(Action::Command(key.clone(), Command::SetLr(lr)));
     }
 }
@@ -187,9 +198,10 @@ pub fn metric_card(ui: &mut Ui, model: &mut Model, id: &'static str, metric: Met
     metric_card_of(ui, model, &runs, (id, metric, height));
 }
 
-/// The same over these runs.
-pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], (id, metric, height): (&'static str, Metric, f32)) {
-    let spec = ChartSpec {
+/// A chart of a metric, with the axes of the screen and the line of chance.
+pub fn chart_spec(model: &Model, (id, metric, height): (&'static str, Metric, f32)) -> ChartSpec {
+    let chance = model.lead().filter(|_| metric == Metric::Loss).and_then(|run| run.state.standing.chance_loss());
+    ChartSpec {
         id,
         metric,
         x_axis: model.view.x_axis,
@@ -197,18 +209,21 @@ pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], (id, metr
         is_log_y: (model.view.is_log_y && metric.may_be_log()) || metric.is_norm(),
         is_smoothed: metric != Metric::Lr,
         height,
-        level: None,
+        level: chance.map(|level| (level, "chance, ln K")),
         step: model.view.step,
         steps: None,
         corners: Vec::new(),
-    };
-    let level = model.lead().filter(|_| metric == Metric::Loss).and_then(|run| run.state.standing.chance_loss());
-    let spec = ChartSpec { level: level.map(|level| (level, "chance, ln K")), ..spec };
+    }
+}
+
+/// The same over these runs.
+pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], chart: (&'static str, Metric, f32)) {
+    let spec = chart_spec(model, chart);
     let mut answer = Default::default();
-    card::show(ui, metric.title(), |ui| {
+    card::show(ui, spec.metric.title(), |ui| {
         let open = runs.iter().filter_map(|key| model.runs.get(key));
         let traces: Vec<Trace> = open.map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
-        answer = chart::show(ui, &spec, &traces, &|run| dots(run, metric));
+        answer = chart::show(ui, &spec, &traces, &|run| dots(run, spec.metric));
     });
     if let Some(step) = answer.clicked_step {
         model.ask(Action::Seek(Some(step)));
@@ -248,7 +263,7 @@ fn inside(ui: &mut Ui, model: &mut Model, key: &RunKey) {
     let mut clicked = None;
     card::show(ui, "Gradient norm, group × step", |ui| {
         if let Some(run) = model.runs.get(key) {
-            clicked = group_strip::show(ui, run, 200.0, model.view.step);
+            clicked = group_strip::show(ui, run, 200.0, model.view.step, None);
         }
     });
     ui.add_space(theme::GAP_M);

@@ -16,6 +16,7 @@ use crate::dashboard::view::{Screen, XAxis};
 use crate::dashboard::widgets::chart::{self, ChartSpec, Trace};
 use crate::dashboard::widgets::{card, feed, sign, state};
 use crate::dashboard::words;
+use crate::run::command::Command;
 use crate::run::number::short;
 
 /// Height of a chart.
@@ -101,9 +102,12 @@ fn setting(ui: &mut Ui, model: &mut Model) {
     let mut is_started = false;
     let orders = model.twin.orders();
     let is_possible = orders.is_ok() && model.abilities.can_train;
+    let running: Vec<RunKey> = model.selected().into_iter().filter(|run| run.is_running()).map(|run| run.head.key.clone()).collect();
+    let mut is_stopped = false;
     let start = |ui: &mut Ui| {
         let label = RichText::new("Start both").font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);
         is_started = ui.add_enabled(is_possible, egui::Button::new(label).fill(palette.accent)).clicked();
+        is_stopped = !running.is_empty() && ui.button("Stop both").on_hover_text("Write checkpoints and end").clicked();
     };
     card::show_with(ui, "Setting", start, |ui| {
         ui.horizontal_wrapped(|ui| {
@@ -132,12 +136,18 @@ fn setting(ui: &mut Ui, model: &mut Model) {
         if let Err(error) = orders {
             ui.label(RichText::new(error).color(palette.bad));
         }
-        let note = "Both begin from the same seed and see the same batches; learning rate 8e-3 after 100 warm-up steps is bold on purpose.";
+        let mut note = "Both begin from the same seed and see the same batches".to_string();
+        if model.twin.texts == TwinForm::default().texts {
+            note += "; learning rate 8e-3 after 100 warm-up steps is bold on purpose";
+        }
         ui.label(RichText::new(note).size(theme::SIZE_SMALL).color(palette.muted));
     });
     if is_started {
         let action = start_action(model);
         model.ask(action);
+    }
+    if is_stopped {
+        running.into_iter().for_each(|key| model.ask(Action::Command(key, Command::Stop)));
     }
 }
 

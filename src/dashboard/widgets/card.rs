@@ -35,6 +35,19 @@ pub fn show_with<R>(ui: &mut Ui, title: &str, corner: impl FnOnce(&mut Ui), cont
     })
 }
 
+/// A card with a button that saves what it shows; true if that was pressed.
+pub fn show_saved(ui: &mut Ui, title: &str, file: &str, contents: impl FnOnce(&mut Ui)) -> bool {
+    let mut is_saved = false;
+    let button = |ui: &mut Ui| {
+        let text = RichText::new("CSV").size(theme::SIZE_SMALL).color(theme::palette(ui).muted);
+        let answer = ui.add(egui::Button::new(text).frame(false)).on_hover_text(format!("Save as {file}"));
+        answer.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Save {file}")));
+        is_saved = answer.clicked();
+    };
+    show_with(ui, title, button, contents);
+    is_saved
+}
+
 /// Title and purpose of a screen.
 pub fn heading(ui: &mut Ui, title: &str, purpose: &str) {
     let palette = theme::palette(ui);

@@ -16,6 +16,8 @@ use crate::run::number::short;
 
 /// Height of the strip for numbers that are not finite, points.
 const STRIP_HEIGHT: f32 = 14.0;
+/// How near the pointer must be to a mark, points.
+const MARK_REACH: f32 = 6.0;
 /// Numbers below this are drawn there on a logarithmic axis.
 const LOG_FLOOR: f64 = 1e-12;
 /// Raw numbers are drawn as a line as long as there are so few; as a band otherwise.
@@ -76,11 +78,9 @@ pub struct ChartAnswer {
 /// Shows the chart; `dots` gives the single points of a trace, `spans` stretches of steps to shade.
 pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run) -> Vec<Dot>) -> ChartAnswer {
     let palette = theme::palette(ui);
-    let scale = Scale { x_axis: spec.x_axis, is_log_x: spec.is_log_x, is_log_y: spec.is_log_y };
+    let scale = Scale::of(spec);
     let pixels = ui.available_width().max(100.0) as usize;
-    let link = Id::unique(("charts", spec.x_axis, spec.is_log_x, spec.steps));
-    let lead = traces.first().map(|trace| trace.run);
-    let plot = plot(ui, spec, scale, link, traces);
+    let plot = plot(ui, spec, traces);
     let answer = plot.show(ui, |plot| {
         let bounds = plot.plot_bounds();
         let is_auto = plot.auto_bounds().x;
@@ -103,36 +103,55 @@ pub fn show(ui: &mut Ui, spec: &ChartSpec, traces: &[Trace], dots: &dyn Fn(&Run)
             pen.dots(plot, &dots(trace.run));
             pen.spikes(plot, spec.metric);
         }
-        if let Some((level, word)) = spec.level {
-            plot.hline(
-                HLine::new(word, scale.y(level)).color(palette.muted).width(1.0).style(LineStyle::dashed_dense()).allow_hover(false),
-            );
-        }
-        if let (Some(step), Some(run)) = (spec.step, lead) {
-            let x = scale.x(run.x_of_step(spec.x_axis, step));
-            plot.vline(VLine::new("playhead", x).color(palette.accent).width(1.5).allow_hover(false));
-        }
+        furniture(plot, spec, palette, traces);
     });
-    let rect = answer.response.rect;
-    let broken = strip(ui, rect, &answer.transform, scale, spec.metric, traces);
+    let broken = strip(ui, spec, &answer.response, &answer.transform, traces);
+    let words = summary(spec, traces, broken);
+    finish(ui, spec, &answer.response, &answer.transform, (traces, words))
+}
+
+/// The lines of every chart: a level to know, and the playhead.
+pub fn furniture(plot: &mut egui_plot::PlotUi<'_>, spec: &ChartSpec, palette: &Palette, traces: &[Trace]) {
+    let scale = Scale::of(spec);
     if let Some((level, word)) = spec.level {
-        level_word(ui, rect, &answer.transform, scale.y(level), word, palette);
+        let line = HLine::new(word, scale.y(level)).color(palette.muted).width(1.0);
+        plot.hline(line.style(LineStyle::dashed_dense()).allow_hover(false));
     }
-    let summary = summary(spec, traces, broken);
-    answer.response.widget_info(|| WidgetInfo::labeled(Role::GraphicsObject, true, &summary));
-    let clicked = answer.response.clicked().then(|| answer.response.interact_pointer_pos()).flatten();
-    let clicked_step = clicked.zip(lead).map(|(place, run)| {
-        let x = answer.transform.value_from_position(place).x;
-        run.step_of_x(spec.x_axis, scale.x_back(x))
+    if let (Some(step), Some(lead)) = (spec.step, traces.first()) {
+        let x = scale.x(lead.run.x_of_step(spec.x_axis, step));
+        plot.vline(VLine::new("playhead", x).color(palette.accent).width(1.5).allow_hover(false));
+    }
+}
+
+/// Writes the level's word, says the chart in `words` to those who do not see it, and finds the step of a click.
+pub fn finish(
+    ui: &Ui,
+    spec: &ChartSpec,
+    answer: &egui::Response,
+    transform: &PlotTransform,
+    (traces, words): (&[Trace], String),
+) -> ChartAnswer {
+    let scale = Scale::of(spec);
+    if let Some((level, word)) = spec.level {
+        level_word(ui, answer.rect, transform, scale.y(level), word, theme::palette(ui));
+    }
+    answer.widget_info(|| WidgetInfo::labeled(Role::GraphicsObject, true, &words));
+    let clicked = answer.clicked().then(|| answer.interact_pointer_pos()).flatten();
+    let clicked_step = clicked.zip(traces.first()).map(|(place, lead)| {
+        let x = transform.value_from_position(place).x;
+        lead.run.step_of_x(spec.x_axis, scale.x_back(x))
     });
     ChartAnswer { clicked_step }
 }
 
-fn plot<'a>(ui: &Ui, spec: &ChartSpec, scale: Scale, link: Id, traces: &[Trace]) -> Plot<'a> {
+/// The empty plot of a chart, linked to the others of its screen.
+pub fn plot<'a>(ui: &Ui, spec: &ChartSpec, traces: &[Trace]) -> Plot<'a> {
+    let scale = Scale::of(spec);
+    let link = Id::unique(("charts", spec.x_axis, spec.is_log_x, spec.steps));
     let (metric, x_axis) = (spec.metric, spec.x_axis);
     let is_whole = matches!(x_axis, XAxis::Step | XAxis::Images);
     // Charts side by side keep the same room, whichever of them has marks.
-    let has_strip = !spec.corners.is_empty() || traces.iter().any(|trace| !shown_broken(trace.run, metric).is_empty());
+    let has_strip = !spec.corners.is_empty() || traces.iter().any(|trace| !trace.run.broken(metric).is_empty());
     // Room for the strip below the lowest number.
     let share = if has_strip { (STRIP_HEIGHT + 4.0) / (spec.height - 20.0).max(60.0) } else { 0.05 };
     let plot = Plot::new(spec.id)
@@ -164,22 +183,30 @@ fn plot<'a>(ui: &Ui, spec: &ChartSpec, scale: Scale, link: Id, traces: &[Trace])
 
 /// From numbers to places of the axes, and back.
 #[derive(Clone, Copy)]
-struct Scale {
+pub struct Scale {
     x_axis: XAxis,
     is_log_x: bool,
     is_log_y: bool,
 }
 
 impl Scale {
-    fn x(self, x: f64) -> f64 {
+    /// The scale of a chart.
+    pub fn of(spec: &ChartSpec) -> Self {
+        Self { x_axis: spec.x_axis, is_log_x: spec.is_log_x, is_log_y: spec.is_log_y }
+    }
+
+    /// The place of a number along the bottom.
+    pub fn x(self, x: f64) -> f64 {
         if self.is_log_x { x.max(self.least_x()).log10() } else { x }
     }
 
-    fn x_back(self, x: f64) -> f64 {
+    /// The number at a place along the bottom.
+    pub fn x_back(self, x: f64) -> f64 {
         if self.is_log_x { 10f64.powf(x) } else { x }
     }
 
-    fn y(self, y: f64) -> f64 {
+    /// The height of a number.
+    pub fn y(self, y: f64) -> f64 {
         if self.is_log_y { y.max(LOG_FLOOR).log10() } else { y }
     }
 
@@ -275,10 +302,10 @@ fn marker(slot: usize) -> egui_plot::MarkerShape {
     [Circle, Diamond, Square, Up][slot % 4]
 }
 
-/// Marks what is not finite along the bottom edge; how many marks there are.
-fn strip(ui: &Ui, rect: Rect, transform: &PlotTransform, scale: Scale, metric: Metric, traces: &[Trace]) -> usize {
-    let palette = theme::palette(ui);
-    let count: usize = traces.iter().map(|trace| shown_broken(trace.run, metric).len()).sum();
+/// Marks what is not finite along the bottom edge, each at its step; how many marks there are.
+pub fn strip(ui: &Ui, spec: &ChartSpec, answer: &egui::Response, transform: &PlotTransform, traces: &[Trace]) -> usize {
+    let (palette, scale, rect) = (theme::palette(ui), Scale::of(spec), answer.rect);
+    let count: usize = traces.iter().map(|trace| trace.run.broken(spec.metric).len()).sum();
     if count == 0 {
         return 0;
     }
@@ -286,33 +313,35 @@ fn strip(ui: &Ui, rect: Rect, transform: &PlotTransform, scale: Scale, metric: M
     let painter = ui.painter().with_clip_rect(rect);
     painter.rect_filled(band, 0.0, palette.bad.gamma_multiply(0.10));
     painter.hline(band.x_range(), band.top(), Stroke::new(1.0, palette.bad.gamma_multiply(0.5)));
-    let mut last_x = f32::NEG_INFINITY;
+    let pointer = answer.hover_pos().filter(|place| band.contains(*place));
+    let mut nearest: Option<(f32, String)> = None;
+    let mut rightmost = f32::NEG_INFINITY;
     for trace in traces {
-        for &(ix, _) in shown_broken(trace.run, metric) {
+        let color = if traces.len() > 1 { palette.run(trace.slot) } else { palette.bad };
+        let mut last_x = f32::NEG_INFINITY;
+        for &(ix, value) in trace.run.broken(spec.metric) {
             let x = transform.position_from_point(&PlotPoint::new(scale.x(trace.run.x_at(scale.x_axis, ix)), 0.0)).x;
-            // Marks that would cover each other are drawn once.
+            let distance = pointer.map_or(f32::INFINITY, |place| (place.x - x).abs());
+            if distance < MARK_REACH && nearest.as_ref().is_none_or(|(known, _)| distance < *known) {
+                nearest = Some((distance, format!("{}, step {}: {}", trace.run.name(), trace.run.step_at(ix), short(value))));
+            }
+            // Marks of a run that would cover each other are drawn once.
             if (x - last_x).abs() >= 3.0 {
-                cross(&painter, pos2(x, band.center().y), palette.bad);
+                cross(&painter, pos2(x, band.center().y), color);
                 last_x = x;
             }
         }
+        rightmost = rightmost.max(last_x);
+    }
+    if let Some((_, text)) = nearest {
+        answer.clone().on_hover_text_at_pointer(text);
     }
     // The word stands where no mark is.
     let word = painter.layout_no_wrap("not finite".to_string(), FontId::proportional(theme::SIZE_SMALL), palette.bad);
-    let is_right_free = last_x < band.right() - word.size().x - 16.0;
+    let is_right_free = rightmost < band.right() - word.size().x - 16.0;
     let x = if is_right_free { band.right() - word.size().x - 6.0 } else { band.left() + 6.0 };
     painter.galley(pos2(x, band.center().y - 0.5 * word.size().y), word, palette.bad);
     count
-}
-
-/// Accuracy and the norms of groups are absent in runs of other programs, which is no crash.
-fn shown_broken(run: &Run, metric: Metric) -> &[(usize, f64)] {
-    let is_absent = match metric {
-        Metric::Accuracy => true,
-        Metric::StemNorm => run.state.standing.started.groups.is_empty(),
-        _ => false,
-    };
-    if is_absent { &[] } else { run.curve(metric).raw.broken() }
 }
 
 fn cross(painter: &egui::Painter, at: Pos2, color: egui::Color32) {

@@ -2,6 +2,7 @@
 //!
 //! A cell is the greatest norm of its stretch of steps over the median of its group, in powers of ten.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use egui::{Id, RichText, Ui, vec2};
@@ -30,7 +31,8 @@ const LEGEND_WIDTH: f32 = 440.0;
 /// The map with what a cell says.
 #[derive(Clone, Debug)]
 struct Map {
-    num_points: usize,
+    /// Points it covers.
+    range: Range<usize>,
     cells: Cells,
     /// Of each group.
     medians: Vec<f64>,
@@ -43,26 +45,28 @@ pub fn groups(run: &Run) -> &[String] {
     if is_recorded { names } else { &[] }
 }
 
-/// Shows the strip; the step of a click. Says so where a run has no such numbers.
-pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u64> {
+/// Shows the strip of all steps, or of those from `steps.0` to `steps.1`; the step of a click. Says so where a run
+/// has no such numbers.
+pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>, steps: Option<(u64, u64)>) -> Option<u64> {
     let palette = theme::palette(ui);
     let names = groups(run);
     if names.is_empty() {
         ui.label(RichText::new("This run did not record gradient norms by parameter group").color(palette.muted));
         return None;
     }
-    let map = map_of(ui, run, names.len());
-    let shown_ix = step.and_then(|step| run.point_near(step));
+    let range = steps.map_or(0..run.num_points(), |steps| run.points_of_steps(steps));
+    let map = map_of(ui, run, names.len(), range.clone());
+    let shown_ix = step.and_then(|step| run.point_near(step)).filter(|ix| range.contains(ix));
     let strip = Strip {
         id: Id::unique(("groups", &run.head.key.0)),
         cells: &map.cells,
         names,
         name_width: NAME_WIDTH,
         height: (height / names.len() as f32).min(MAX_ROW_HEIGHT) * names.len() as f32,
-        words: &format!("{}: gradient norms of {} groups over {} steps", run.name(), names.len(), run.num_points()),
-        playhead_frac: shown_ix.map(|ix| (ix as f32 + 0.5) / run.num_points() as f32),
+        words: &format!("{}: gradient norms of {} groups over {} steps", run.name(), names.len(), range.len()),
+        playhead_frac: shown_ix.map(|ix| ((ix - range.start) as f32 + 0.5) / range.len() as f32),
     };
-    let at = |column: usize, group: usize| greatest(run, group, stretch(column, map.cells.width, map.num_points));
+    let at = |column: usize, group: usize| greatest(run, group, stretch(column, map.cells.width, &map.range));
     let tip = |column: usize, group: usize| {
         let (step, norm) = at(column, group);
         format!("{}, step {step}: {} (median {})", names[group], short(norm), short(map.medians[group]))
@@ -88,30 +92,33 @@ pub fn show(ui: &mut Ui, run: &Run, height: f32, step: Option<u64>) -> Option<u6
     clicked
 }
 
-fn stretch(column: usize, num_columns: usize, num_points: usize) -> std::ops::Range<usize> {
-    column * num_points / num_columns..((column + 1) * num_points / num_columns).max(column * num_points / num_columns + 1).min(num_points)
+/// The points of a column.
+fn stretch(column: usize, num_columns: usize, range: &Range<usize>) -> Range<usize> {
+    let edge = |column: usize| column * range.len() / num_columns;
+    let first = edge(column);
+    range.start + first..range.start + edge(column + 1).max(first + 1).min(range.len())
 }
 
 /// The step with the greatest norm of a stretch; what is not finite is greater than all.
-fn greatest(run: &Run, group: usize, range: std::ops::Range<usize>) -> (u64, f64) {
+fn greatest(run: &Run, group: usize, range: Range<usize>) -> (u64, f64) {
     let norm = |ix: &usize| run.state.steps[*ix].groups.get(group).copied().unwrap_or(0.0);
     let weight = |ix: &usize| if is_finite(norm(ix)) { norm(ix) } else { f64::MAX };
     let best = range.clone().max_by(|a, b| weight(a).total_cmp(&weight(b))).unwrap_or(range.start);
     (run.step_at(best), norm(&best))
 }
 
-fn map_of(ui: &Ui, run: &Run, num_groups: usize) -> Arc<Map> {
+fn map_of(ui: &Ui, run: &Run, num_groups: usize, range: Range<usize>) -> Arc<Map> {
     let palette = theme::palette(ui);
-    let id = Id::unique(("group map", &run.head.key.0, ui.visuals().dark_mode));
+    let id = Id::unique(("group map", &run.head.key.0, ui.visuals().dark_mode, range.start));
     let kept: Option<Arc<Map>> = ui.data(|data| data.get_temp(id));
-    let num_points = run.num_points();
-    if let Some(map) = kept.filter(|map| map.num_points <= num_points && num_points < map.num_points + REDRAW_STEPS) {
+    let is_fresh = |map: &Arc<Map>| map.range.end <= range.end && range.end < map.range.end + REDRAW_STEPS;
+    if let Some(map) = kept.filter(is_fresh) {
         return map;
     }
     let medians: Vec<f64> = (0..num_groups).map(|group| median(run, group)).collect();
-    let num_columns = num_points.clamp(1, MAX_COLUMNS);
+    let num_columns = range.len().clamp(1, MAX_COLUMNS);
     let color = |group: usize, column: usize| {
-        let (_, norm) = greatest(run, group, stretch(column, num_columns, num_points));
+        let (_, norm) = greatest(run, group, stretch(column, num_columns, &range));
         if !is_finite(norm) {
             palette.bad
         } else {
@@ -123,7 +130,7 @@ fn map_of(ui: &Ui, run: &Run, num_groups: usize) -> Arc<Map> {
         .flat_map(|group| (0..num_columns).map(move |column| (group, column)))
         .map(|(group, column)| color(group, column))
         .collect();
-    let map = Arc::new(Map { num_points, cells: Cells { width: num_columns, height: num_groups, colors }, medians });
+    let map = Arc::new(Map { range, cells: Cells { width: num_columns, height: num_groups, colors }, medians });
     ui.data_mut(|data| data.insert_temp(id, map.clone()));
     map
 }

@@ -12,6 +12,8 @@ use crate::dashboard::runs::ProbeState;
 use crate::dashboard::theme;
 use crate::run::probe::{Maps, ProbeFile};
 
+/// Probes read at most to find one with maps.
+const MAX_PROBES_READ: usize = 24;
 /// Side of a small picture, points.
 pub const THUMB_SIDE: f32 = 76.0;
 
@@ -38,41 +40,43 @@ impl Shown {
     }
 }
 
-/// The lead run's probe with maps at the playhead; says on screen why there is none, and asks for it.
+/// The lead run's probe with maps nearest the playhead; says on screen why there is none, and asks for it.
+///
+/// Many probes hold the similarity per layer only: those are passed over, to earlier ones first.
 pub fn fetch(ui: &mut Ui, model: &mut Model) -> Option<Shown> {
     let run = model.lead()?;
     let key = run.head.key.clone();
-    let Some(step) = run.probe_step_near(model.step_of(run)) else {
+    let nearest = run.probe_steps_from(model.step_of(run));
+    if nearest.is_empty() {
         state::empty(ui, "No probes yet", "A run looks inside its model every probe.every steps, and at its end");
         return None;
-    };
-    match run.probes.get(&step) {
-        None => {
-            model.ask(Action::ReadProbe(key, step));
-            state::loading(ui, &format!("Reading the probe of step {step}"));
-            None
-        }
-        Some(ProbeState::Loading) => {
-            state::loading(ui, &format!("Reading the probe of step {step}"));
-            None
-        }
-        Some(ProbeState::Failed(reason)) => {
-            let reason = reason.clone();
-            if state::failed(ui, &format!("The probe of step {step} cannot be shown"), &reason) {
-                model.runs.get_mut(&key).and_then(|run| run.probes.remove(&step));
-            }
-            None
-        }
-        Some(ProbeState::Ready(probe)) if probe.maps.is_none() => {
-            state::empty(
-                ui,
-                "This probe holds the similarity per layer only",
-                "probe.maps_every decides how often maps and matrices are kept",
-            );
-            None
-        }
-        Some(ProbeState::Ready(probe)) => Some(Shown { run: key, step, probe: probe.clone() }),
     }
+    for step in nearest.into_iter().take(MAX_PROBES_READ) {
+        match model.runs.get(&key)?.probes.get(&step) {
+            Some(ProbeState::Ready(probe)) if probe.maps.is_none() => {}
+            Some(ProbeState::Ready(probe)) => return Some(Shown { run: key, step, probe: probe.clone() }),
+            Some(ProbeState::Failed(reason)) => {
+                let reason = reason.clone();
+                if state::failed(ui, &format!("The probe of step {step} cannot be shown"), &reason) {
+                    model.runs.get_mut(&key).and_then(|run| run.probes.remove(&step));
+                }
+                return None;
+            }
+            is_known => {
+                if is_known.is_none() {
+                    model.ask(Action::ReadProbe(key, step));
+                }
+                state::loading(ui, &format!("Reading the probe of step {step}"));
+                return None;
+            }
+        }
+    }
+    state::empty(
+        ui,
+        "The probes of this run hold the similarity per layer only",
+        "probe.maps_every decides how often maps and matrices are kept",
+    );
+    None
 }
 
 /// Colours of a probe image.
@@ -100,11 +104,9 @@ pub fn images(ui: &mut Ui, model: &mut Model, shown: &Shown) {
             }
         }
     });
-    ui.label(
-        RichText::new(format!("Step {}: the probe at or before the playhead", shown.step))
-            .size(theme::SIZE_SMALL)
-            .color(theme::palette(ui).muted),
-    );
+    let is_later = model.runs.get(&shown.run).is_some_and(|run| model.step_of(run) < shown.step);
+    let words = if is_later { "the first probe with maps" } else { "the last probe with maps up to the playhead" };
+    ui.label(RichText::new(format!("Step {}: {words}", shown.step)).size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
 }
 
 /// The patch of the grid that a patch of the finer `grid` lies in.
@@ -134,9 +136,32 @@ pub fn choose_patch(ui: &Ui, model: &mut Model, answer: &Response, grid: usize) 
             model.view.patch = if model.view.patch == Some(patch) { None } else { Some(patch) };
         }
     }
-    if let Some(patch) = model.patch() {
+    if answer.has_focus() {
+        step_patch(ui, model, answer.id, grid);
+    }
+    if let Some(patch) = model.patch().filter(|&patch| patch < grid * grid) {
         cells::outline(ui, answer.rect, grid, grid, (patch % grid.max(1), patch / grid.max(1)));
     }
+}
+
+/// Moves the chosen patch by the arrow keys; the first of them chooses the first patch.
+fn step_patch(ui: &Ui, model: &mut Model, id: Id, grid: usize) {
+    let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+    let pressed = |key| ui.input_mut(|input| input.count_and_consume_key(egui::Modifiers::NONE, key)) as isize;
+    use egui::Key::{ArrowDown, ArrowLeft, ArrowRight, ArrowUp};
+    let (columns, rows) = (pressed(ArrowRight) - pressed(ArrowLeft), pressed(ArrowDown) - pressed(ArrowUp));
+    if columns == 0 && rows == 0 {
+        return;
+    }
+    let last = grid.saturating_sub(1);
+    model.view.patch = Some(match model.view.patch {
+        None => 0,
+        Some(patch) => {
+            let (row, column) = (patch / grid.max(1), patch % grid.max(1));
+            row.saturating_add_signed(rows).min(last) * grid + column.saturating_add_signed(columns).min(last)
+        }
+    });
 }
 
 /// A picture of the image with a map of the patches, in see-through colours, laid over it.
@@ -162,23 +187,19 @@ pub fn similarity(ui: &mut Ui, model: &mut Model) {
         let patch = model.patch().unwrap_or(maps.grid * maps.grid / 2);
         let row_ix = coarse_patch(patch, maps.grid, coarse);
         model.hovered_patch = None;
+        let image = picture(maps, model.view.image);
         ui.horizontal_top(|ui| {
-            let answer = cells::show(
-                ui,
-                shown.id("chooser"),
-                &picture(maps, model.view.image),
-                Vec2::splat(THUMB_SIDE * 2.0),
-                "Probe image: choose a patch",
-            );
+            let side = Vec2::splat(THUMB_SIDE * 2.0);
+            let answer = cells::show(ui, shown.id("chooser"), &image, side, "Probe image: choose a patch");
             choose_patch(ui, model, &answer, maps.grid);
             ui.horizontal_wrapped(|ui| {
                 for layer in 0..layers {
                     let Some(matrix) = maps.similarity.at(&[model.view.image, layer]) else { continue };
                     let row = &matrix[row_ix * pairs..(row_ix + 1) * pairs];
-                    let map = map_cells(row, 0.0, 1.0, theme::sequential);
+                    let map = map_cells(row, 0.0, 1.0, theme::veil);
                     let name = crate::dashboard::panels::tokens::layer_name(layer);
                     let words = format!("Similarity to the patch, {name}");
-                    let answer = captioned(ui, shown.id(("similarity", layer)), &map, &name, &words);
+                    let answer = captioned(ui, shown.id(("similarity", layer)), [&image, &map], &name, &words);
                     if layer == model.view.layer {
                         cells::outline(ui, Rect::from_min_size(answer.rect.min, Vec2::splat(THUMB_SIDE)), 1, 1, (0, 0));
                     }
@@ -194,11 +215,11 @@ pub fn similarity(ui: &mut Ui, model: &mut Model) {
     matrix(ui, model, &shown);
 }
 
-/// A small picture with a word below it, in one piece: a row breaks between two of them.
-fn captioned(ui: &mut Ui, id: Id, map: &Cells, caption: &str, words: &str) -> Response {
+/// A small picture of a map over the image with a word below it, in one piece: a row breaks between two of them.
+fn captioned(ui: &mut Ui, id: Id, [image, map]: [&Cells; 2], caption: &str, words: &str) -> Response {
     let (rect, answer) = ui.allocate_exact_size(vec2(THUMB_SIDE, THUMB_SIDE + 18.0), egui::Sense::click());
     answer.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, words));
-    cells::paint(ui, id, map, Rect::from_min_size(rect.min, Vec2::splat(THUMB_SIDE)));
+    overlay(ui, id, image, map, Rect::from_min_size(rect.min, Vec2::splat(THUMB_SIDE)));
     let at = egui::pos2(rect.center().x, rect.bottom());
     let font = egui::FontId::proportional(theme::SIZE_SMALL);
     ui.painter().text(at, egui::Align2::CENTER_BOTTOM, caption, font, theme::palette(ui).muted);

@@ -2,9 +2,9 @@
 //! baseline. Curves are read at as many places as the chart has pixels.
 
 use egui::Ui;
-use egui_plot::{FilledArea, HLine, Line, Plot};
+use egui_plot::{FilledArea, HLine, Line};
 
-use super::axes::{self, Axis};
+use super::chart::{self, ChartAnswer, ChartSpec, Scale, Trace};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
 use crate::dashboard::view::XAxis;
@@ -23,8 +23,16 @@ pub struct Group<'a> {
     pub runs: Vec<&'a Run>,
 }
 
-/// A place of a line: x, mean, least, greatest.
-pub type Place = [f64; 4];
+/// Mean, least, greatest.
+pub type Place = [f64; 3];
+
+/// Lines of groups, all read at the same places.
+pub struct Sampled {
+    /// Places along the bottom axis.
+    pub xs: Vec<f64>,
+    /// A line a group, a value a place; none where no run of the group has a finite number.
+    pub lines: Vec<Vec<Option<Place>>>,
+}
 
 /// The smoothed curve of a run at a place of the axis; none before its first and after its last step.
 fn value_at(run: &Run, metric: Metric, axis: XAxis, x: f64) -> Option<f64> {
@@ -32,72 +40,76 @@ fn value_at(run: &Run, metric: Metric, axis: XAxis, x: f64) -> Option<f64> {
     if count == 0 || x < run.x_at(axis, 0) || x > run.x_at(axis, count - 1) {
         return None;
     }
-    let step = run.step_of_x(axis, x);
-    run.curve(metric).smooth.get(run.point_near(step)?).filter(|&value| is_finite(value))
+    let ix = run.point_near(run.step_of_x(axis, x))?;
+    // Where the run has no finite number, its running mean has none to go on with.
+    let is_there = run.curve(metric).raw.get(ix).is_some_and(is_finite);
+    run.curve(metric).smooth.get(ix).filter(|&value| is_there && is_finite(value))
 }
 
-/// The line of a group, less the baseline where there is one.
-pub fn places(group: &Group, baseline: Option<&Run>, metric: Metric, axis: XAxis) -> Vec<Place> {
-    let ends = |run: &&Run| (run.num_points() > 0).then(|| (run.x_at(axis, 0), run.x_at(axis, run.num_points() - 1)));
-    let (low, high) = group
-        .runs
-        .iter()
-        .filter_map(ends)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (first, last)| (low.min(first), high.max(last)));
+/// The lines of groups, less the baseline where there is one, at places evenly spread over the axis as it is drawn.
+pub fn sample(groups: &[Group], baseline: Option<&Run>, spec: &ChartSpec) -> Sampled {
+    let (scale, axis) = (Scale::of(spec), spec.x_axis);
+    let all = groups.iter().flat_map(|group| &group.runs).filter(|run| run.num_points() > 0);
+    let ends = all.flat_map(|run| [0, run.num_points() - 1].map(|ix| scale.x(run.x_at(axis, ix))));
+    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
     if low > high {
-        return Vec::new();
+        return Sampled { xs: Vec::new(), lines: groups.iter().map(|_| Vec::new()).collect() };
     }
-    let place = |ix: usize| {
-        let x = low + (high - low) * ix as f64 / (NUM_PLACES - 1) as f64;
-        let base = match baseline {
-            Some(run) => value_at(run, metric, axis, x)?,
-            None => 0.0,
-        };
-        let values: Vec<f64> = group.runs.iter().filter_map(|run| value_at(run, metric, axis, x)).map(|value| value - base).collect();
+    let place = |ix: usize| scale.x_back(low + (high - low) * ix as f64 / (NUM_PLACES - 1) as f64);
+    let xs: Vec<f64> = (0..NUM_PLACES).map(place).collect();
+    let base = |x: f64| baseline.map_or(Some(0.0), |run| value_at(run, spec.metric, axis, x));
+    let at = |group: &Group, x: f64| {
+        let base = base(x)?;
+        let values: Vec<f64> = group.runs.iter().filter_map(|run| value_at(run, spec.metric, axis, x)).map(|value| value - base).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (!values.is_empty()).then_some([x, mean, least, greatest])
+        (!values.is_empty()).then_some([mean, least, greatest])
     };
-    (0..NUM_PLACES).filter_map(place).collect()
+    let lines = groups.iter().map(|group| xs.iter().map(|&x| at(group, x)).collect()).collect();
+    Sampled { xs, lines }
 }
 
-/// Shows the groups; `axes` are the bottom axis, and whether each axis is logarithmic.
-pub fn show(ui: &mut Ui, groups: &[Group], baseline: Option<&Run>, metric: Metric, axes: (XAxis, bool, bool), height: f32) {
+/// Shows the groups in a chart like every other, with what is not finite along its edge.
+pub fn show(ui: &mut Ui, spec: &ChartSpec, groups: &[Group], baseline: Option<&Run>) -> ChartAnswer {
     let palette = theme::palette(ui);
-    let (axis, is_log_x, is_log_y) = (axes.0, axes.1, axes.2 && baseline.is_none());
-    let (x, y) = (Axis { is_log: is_log_x, is_whole: false }, Axis { is_log: is_log_y, is_whole: false });
-    let to_x = move |x: f64| if is_log_x { x.max(1e-3).log10() } else { x };
-    let to_y = move |y: f64| if is_log_y { y.max(1e-12).log10() } else { y };
-    let plot = axes::styled(ui, Plot::new("groups").height(height), x, y).label_formatter(move |place| match place {
-        egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
-            Some(format!("{plot_name}\n{}\n{} {}", short(y.back(position.y)), axis.name(), short(x.back(position.x))))
-        }
-        egui_plot::HoverPosition::Elsewhere { .. } => None,
-    });
-    let lines: Vec<(&Group, Vec<Place>)> = groups.iter().map(|group| (group, places(group, baseline, metric, axis))).collect();
-    let answer = plot.show(ui, |plot| {
+    let scale = Scale::of(spec);
+    let trace = |group: &Group, run| Trace { run, slot: group.slot };
+    let traces: Vec<Trace> = groups.iter().flat_map(|group| group.runs.iter().map(|&run| trace(group, run))).collect();
+    let sampled = sample(groups, baseline, spec);
+    let answer = chart::plot(ui, spec, &traces).show(ui, |plot| {
         if baseline.is_some() {
             plot.hline(HLine::new("baseline", 0.0).color(palette.muted).width(1.0).allow_hover(false));
         }
-        for (group, places) in &lines {
-            let color = palette.run(group.slot);
-            if group.runs.len() > 1 && places.len() > 1 {
-                let column =
-                    |ix: usize| places.iter().map(|place| if ix == 0 { to_x(place[0]) } else { to_y(place[ix]) }).collect::<Vec<f64>>();
-                plot.add(
-                    FilledArea::new(format!("{} band", group.name), &column(0), &column(2), &column(3))
-                        .fill_color(color.gamma_multiply(0.22))
-                        .allow_hover(false),
-                );
+        for (group, line) in groups.iter().zip(&sampled.lines) {
+            let places: Vec<(f64, Option<Place>)> = sampled.xs.iter().copied().zip(line.iter().copied()).collect();
+            for stretch in places.split(|(_, place)| place.is_none()).filter(|stretch| stretch.len() > 1) {
+                let points: Vec<(f64, Place)> =
+                    stretch.iter().filter_map(|(x, place)| Some((scale.x(*x), place.as_ref()?.map(|value| scale.y(value))))).collect();
+                draw(plot, group, &points, palette);
             }
-            let points: Vec<[f64; 2]> = places.iter().map(|place| [to_x(place[0]), to_y(place[1])]).collect();
-            plot.line(Line::new(group.name.clone(), points).color(color).width(2.0).style(theme::dash(group.slot)));
         }
+        chart::furniture(plot, spec, palette, &traces);
     });
-    let summary: Vec<String> =
-        lines.iter().filter_map(|(group, places)| Some(format!("{} {}", group.name, short(places.last()?[1])))).collect();
-    answer.response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::GraphicsObject, true, format!("{} by group: {}", metric.title(), summary.join(", ")))
-    });
+    let broken = chart::strip(ui, spec, &answer.response, &answer.transform, &traces);
+    let last = |line: &Vec<Option<Place>>| line.iter().rev().flatten().next().copied();
+    let ends = groups.iter().zip(&sampled.lines).filter_map(|(group, line)| Some(format!("{} {}", group.name, short(last(line)?[0]))));
+    let mut words = format!("{} by group: {}", spec.metric.title(), ends.collect::<Vec<_>>().join(", "));
+    if broken > 0 {
+        words += &format!(", {broken} steps not finite");
+    }
+    chart::finish(ui, spec, &answer.response, &answer.transform, (&traces, words))
+}
+
+/// A stretch of a line without a gap; points are places of the plot.
+fn draw(plot: &mut egui_plot::PlotUi<'_>, group: &Group, points: &[(f64, Place)], palette: &theme::Palette) {
+    let color = palette.run(group.slot);
+    if group.runs.len() > 1 {
+        let xs: Vec<f64> = points.iter().map(|(x, _)| *x).collect();
+        let column = |ix: usize| points.iter().map(|(_, place)| place[ix]).collect::<Vec<f64>>();
+        let area = FilledArea::new(format!("{} band", group.name), &xs, &column(1), &column(2));
+        plot.add(area.fill_color(color.gamma_multiply(0.22)).allow_hover(false));
+    }
+    let middle: Vec<[f64; 2]> = points.iter().map(|(x, place)| [*x, place[0]]).collect();
+    plot.line(Line::new(group.name.clone(), middle).color(color).width(2.0).style(theme::dash(group.slot)));
 }

@@ -1,19 +1,23 @@
-//! What is shown, as files: CSV, Markdown, PNG. Pure functions from runs to bytes.
+//! What is shown, as files: CSV, Markdown, SVG, PNG. Pure functions from runs to bytes.
+
+/// Tables: of runs, and of what screens show beside charts.
+pub mod tables;
 
 use std::fmt::Write as _;
 
 use egui::ColorImage;
 
-use super::compare::Table;
+use self::tables::quoted;
 use super::runs::{Metric, Run};
-use super::view::XAxis;
+use super::widgets::chart::ChartSpec;
+use super::widgets::sampled::{Group, Sampled};
 use crate::run::event::Event;
 use crate::run::html;
 use crate::run::line;
 use crate::run::marks::Marks;
 use crate::run::number::text;
 use crate::run::read::{Recorded, RunHeader};
-use crate::run::svg::{Chart, Mark, Series};
+use crate::run::svg::{Chart, Mark, Scale, Series};
 
 /// Points of a line in a file: more than a page is wide.
 const MAX_POINTS: usize = 2000;
@@ -44,9 +48,29 @@ pub fn series_csv(runs: &[&Run], metric: Metric) -> String {
     csv
 }
 
-/// A metric of several runs as an SVG chart: running means, with what is not finite at its place, and
-/// the alarms of a single run.
-pub fn chart_svg(runs: &[&Run], metric: Metric, axis: XAxis) -> String {
+/// Lines of groups, or their difference to a baseline: a row a place of the bottom axis; mean, least and greatest of each group.
+pub fn groups_csv(groups: &[Group], sampled: &Sampled, spec: &ChartSpec) -> String {
+    let mut csv = spec.x_axis.name().to_string();
+    for group in groups {
+        let names = ["mean", "least", "greatest"].map(|word| quoted(&format!("{} {word}", group.name)));
+        write!(csv, ",{}", names.join(",")).expect("a String takes any text");
+    }
+    csv.push('\n');
+    for (ix, x) in sampled.xs.iter().enumerate() {
+        csv.push_str(&text(*x));
+        for line in &sampled.lines {
+            let cells = line[ix].map_or([const { String::new() }; 3], |place| place.map(text));
+            write!(csv, ",{}", cells.join(",")).expect("a String takes any text");
+        }
+        csv.push('\n');
+    }
+    csv
+}
+
+/// A metric of several runs as an SVG chart with the axes of the screen: running means, with what is not
+/// finite at its place, and the alarms of a single run.
+pub fn chart_svg(runs: &[&Run], spec: &ChartSpec) -> String {
+    let (metric, axis) = (spec.metric, spec.x_axis);
     let series = runs.iter().map(|run| {
         let curve = run.curve(metric);
         let middle = |block: &super::series::Block| 0.5 * (f64::from(block.extent.low) + f64::from(block.extent.high));
@@ -55,10 +79,7 @@ pub fn chart_svg(runs: &[&Run], metric: Metric, axis: XAxis) -> String {
             .iter()
             .filter(|block| !block.extent.is_empty())
             .map(|block| (run.x_at(axis, (block.first + block.last) / 2), middle(block)));
-        let broken = curve.raw.broken().iter().map(|&(ix, value)| (run.x_at(axis, ix), value));
-        let mut points: Vec<(f64, f64)> = drawn.chain(broken).collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Series { name: run.name().to_string(), points }
+        Series { name: run.name().to_string(), points: with_broken(drawn, run, spec), ..Series::default() }
     });
     let mark = |run: &Run, alarm: &crate::run::alarm::Alarm| Mark {
         x: run.x_of_step(axis, alarm.step),
@@ -69,17 +90,36 @@ pub fn chart_svg(runs: &[&Run], metric: Metric, axis: XAxis) -> String {
         [run] => run.state.alarms.iter().map(|alarm| mark(run, alarm)).collect(),
         _ => Vec::new(),
     };
-    let chance = runs.first().filter(|_| metric == Metric::Loss).and_then(|run| run.state.standing.chance_loss());
-    let level = chance.map(|chance| (chance, "chance".to_string()));
-    Chart {
-        title: metric.title().to_string(),
-        x_label: axis.label().to_string(),
-        series: series.collect(),
-        marks,
-        level,
-        ..Chart::default()
-    }
-    .to_svg()
+    svg(metric.title().to_string(), spec, series.collect(), marks)
+}
+
+/// Lines of groups, or their difference to a baseline, as an SVG chart with bands from least to greatest.
+pub fn groups_svg(title: String, groups: &[Group], sampled: &Sampled, spec: &ChartSpec) -> String {
+    let series = groups.iter().zip(&sampled.lines).map(|(group, line)| {
+        let places = || sampled.xs.iter().zip(line).filter_map(|(x, place)| Some((*x, (*place)?)));
+        let mut points: Vec<(f64, f64)> = places().map(|(x, place)| (x, place[0])).collect();
+        for run in &group.runs {
+            points = with_broken(points.into_iter(), run, spec);
+        }
+        let band = if group.runs.len() > 1 { places().map(|(x, [_, low, high])| (x, low, high)).collect() } else { Vec::new() };
+        Series { name: group.name.clone(), points, band }
+    });
+    svg(title, spec, series.collect(), Vec::new())
+}
+
+/// Points of a line with those of a run that are not finite, in order.
+fn with_broken(points: impl Iterator<Item = (f64, f64)>, run: &Run, spec: &ChartSpec) -> Vec<(f64, f64)> {
+    let broken = run.broken(spec.metric).iter().map(|&(ix, value)| (run.x_at(spec.x_axis, ix), value));
+    let mut points: Vec<(f64, f64)> = points.chain(broken).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
+}
+
+fn svg(title: String, spec: &ChartSpec, series: Vec<Series>, marks: Vec<Mark>) -> String {
+    let scale = if spec.is_log_y { Scale::Log } else { Scale::Linear };
+    let level = spec.level.map(|(level, word)| (level, word.to_string()));
+    let (x_label, is_log_x) = (spec.x_axis.label().to_string(), spec.is_log_x);
+    Chart { title, x_label, series, marks, level, scale, is_log_x, ..Chart::default() }.to_svg()
 }
 
 /// A run as one static HTML page, without script.
@@ -102,19 +142,6 @@ pub fn recorded(run: &Run) -> Recorded {
     Recorded { header, config_toml: run.head.config_toml.clone(), events }
 }
 
-/// A table as CSV.
-pub fn table_csv(table: &Table) -> String {
-    let line = |cells: &[String]| cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + "\n";
-    line(&table.titles) + &table.rows.iter().map(|row| line(&row.cells)).collect::<String>()
-}
-
-/// A table as Markdown.
-pub fn table_markdown(table: &Table) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>().join(" | "));
-    let rule = vec!["---".to_string(); table.titles.len()];
-    line(&table.titles) + &line(&rule) + &table.rows.iter().map(|row| line(&row.cells)).collect::<String>()
-}
-
 /// A picture as PNG.
 pub fn png(picture: &ColorImage) -> Result<Vec<u8>, String> {
     let [width, height] = picture.size.map(|side| side as u32);
@@ -123,8 +150,4 @@ pub fn png(picture: &ColorImage) -> Result<Vec<u8>, String> {
     let image = image::RgbaImage::from_raw(width, height, pixels).ok_or("the picture is incomplete")?;
     image.write_to(&mut bytes, image::ImageFormat::Png).map_err(|error| format!("the picture cannot be written: {error}"))?;
     Ok(bytes.into_inner())
-}
-
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_string() }
 }
