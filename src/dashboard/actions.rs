@@ -5,9 +5,10 @@ use std::sync::Arc;
 use egui::{ColorImage, Context, ScreenshotCallback, Theme, ViewportCommand};
 
 use super::app::Dashboard;
-use super::host::{RunKey, Saved};
+use super::host::{Order, RunKey, Saved};
 use super::model::{Action, Model};
 use super::runs::ProbeState;
+use super::view::{Screen, View};
 use crate::run::command::Command;
 use crate::run::event::Event;
 
@@ -28,38 +29,13 @@ pub fn carry_out(app: &mut Dashboard, ctx: &Context) {
 }
 
 fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
+    let Some(action) = change_view(&mut app.model, action) else { return };
     let Dashboard { model, host, .. } = app;
     match action {
-        Action::Go(screen) => model.view.screen = screen,
-        Action::Toggle(key) => model.view.toggle_run(&key),
-        Action::Show(keys, screen) => {
-            model.view.runs = keys;
-            model.view.screen = screen;
-            model.view.step = None;
-        }
-        Action::Train(orders, screen) => {
-            model.view.runs = orders
-                .into_iter()
-                .map(|order| {
-                    let key = host.train(order.clone());
-                    model.runs.note_order(&key, order);
-                    key
-                })
-                .collect();
-            model.view.screen = screen;
-            model.view.step = None;
-            model.runs.note_asked(&model.view.runs);
-        }
+        Action::Train(orders, screen) => train(app, orders, screen),
         Action::Command(key, command) => host.command(&key, command),
-        Action::Seek(step) => model.view.step = step.filter(|&step| step < model.last_step()),
         Action::PlayPause => play_pause(app),
         Action::StepOnce => step_once(app),
-        Action::SeekProbe(is_forward) => seek_probe(model, is_forward),
-        Action::SeekEvent => seek_event(model),
-        Action::SeekBy(steps) => {
-            let from = model.view.step.unwrap_or(model.last_step());
-            model.view.step = Some(from.saturating_add_signed(steps).max(1)).filter(|&step| step < model.last_step());
-        }
         Action::ReadProbe(key, step) => {
             if let Some(run) = model.runs.get_mut(&key)
                 && !run.probes.contains_key(&step)
@@ -72,14 +48,7 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
         Action::Refresh => host.list_runs(),
         Action::Save(saved) => host.save(saved),
         Action::Export(key) => host.export_run(&key),
-        Action::Picture => {
-            let (pictures, waker) = (app.pictures.clone(), ctx.clone());
-            let keep = move |picture| {
-                pictures.lock().expect("no holder of the lock panics").push(picture);
-                waker.request_repaint();
-            };
-            ctx.send_viewport_cmd(ViewportCommand::Screenshot(ScreenshotCallback::new(keep)));
-        }
+        Action::Picture => take_picture(app, ctx),
         Action::Share => {
             ctx.copy_text(host.link(&model.view.to_hash()));
             model.say("A link to this view was given to the clipboard");
@@ -95,10 +64,57 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
             model.checkup = Some(Default::default());
             host.check_up();
         }
+        // What is left changes the view, which is done.
+        _ => {}
+    }
+}
+
+/// Carries out what changes nothing but the view; gives back what is more than that.
+fn change_view(model: &mut Model, action: Action) -> Option<Action> {
+    match action {
+        Action::Go(screen) => model.view.screen = screen,
+        Action::Toggle(key) => model.view.toggle_run(&key),
+        Action::Show(keys, screen) => {
+            model.view.runs = keys;
+            model.view.screen = screen;
+            model.view.step = None;
+        }
+        Action::Seek(step) => model.view.step = step.filter(|&step| step < model.last_step()),
+        Action::SeekProbe(is_forward) => seek_probe(model, is_forward),
+        Action::SeekEvent => seek_event(model),
+        Action::SeekBy(steps) => {
+            let from = model.view.step.unwrap_or(model.last_step());
+            model.view.step = Some(from.saturating_add_signed(steps).max(1)).filter(|&step| step < model.last_step());
+        }
         Action::Palette => model.palette = if model.palette.is_some() { None } else { Some(String::new()) },
         Action::RunList => model.is_list_open = Some(!model.is_list_open.unwrap_or(true)),
         Action::Keys => model.are_keys_open = !model.are_keys_open,
+        other => return Some(other),
     }
+    None
+}
+
+/// Starts trainings, selects them and shows a screen.
+fn train(app: &mut Dashboard, orders: Vec<Order>, screen: Screen) {
+    let Dashboard { model, host, .. } = app;
+    let mut keys = Vec::new();
+    for order in orders {
+        let key = host.train(order.clone());
+        model.runs.note_order(&key, order);
+        keys.push(key);
+    }
+    model.view = View { runs: keys, screen, step: None, ..model.view.clone() };
+    model.runs.note_asked(&model.view.runs);
+}
+
+/// Asks for a picture of the window, which comes some frames later.
+fn take_picture(app: &Dashboard, ctx: &Context) {
+    let (pictures, waker) = (app.pictures.clone(), ctx.clone());
+    let keep = move |picture| {
+        pictures.lock().expect("no holder of the lock panics").push(picture);
+        waker.request_repaint();
+    };
+    ctx.send_viewport_cmd(ViewportCommand::Screenshot(ScreenshotCallback::new(keep)));
 }
 
 /// Opens a run that failed again; a training that never began begins again, in its place.

@@ -6,13 +6,14 @@ use egui::{CentralPanel, ColorImage, Frame, Margin, ScrollArea, Ui};
 
 use super::actions;
 use super::frame::{keys, messages, palette, run_list, timeline, top_bar};
-use super::host::{Host, Notice, Origin, RunKey};
+use super::host::{Host, Notice, Origin, RunHead, RunKey};
 use super::model::Model;
 use super::panels;
 use super::runs::{ProbeState, Run};
 use super::theme;
 use super::view::{Screen, View};
 use super::words;
+use crate::run::event::Event;
 
 /// Seconds between two words to those who do not see the screen …
 const ANNOUNCE_SECS: f64 = 2.0;
@@ -118,16 +119,7 @@ impl Dashboard {
                 model.runs.heads = Some(heads);
                 model.runs.unreadable = unreadable;
             }
-            Notice::Opened(head, events) => {
-                let is_dropped = head.origin == Origin::Dropped && !model.view.runs.contains(&head.key);
-                if is_dropped {
-                    model.view.runs.push(head.key.clone());
-                }
-                if is_dropped && model.view.screen == Screen::Start {
-                    model.view.screen = Screen::Train;
-                }
-                model.runs.insert(Run::new(*head, &events, model.view.smoothing));
-            }
+            Notice::Opened(head, events) => self.take_run(*head, &events),
             Notice::Named(old, new) => {
                 for key in model.view.runs.iter_mut().chain(&mut model.view.baseline) {
                     if *key == old {
@@ -174,6 +166,19 @@ impl Dashboard {
                 }
             }
         }
+    }
+
+    /// Takes a run with its events; one that was dropped is shown.
+    fn take_run(&mut self, head: RunHead, events: &[Event]) {
+        let model = &mut self.model;
+        let is_dropped = head.origin == Origin::Dropped && !model.view.runs.contains(&head.key);
+        if is_dropped {
+            model.view.runs.push(head.key.clone());
+        }
+        if is_dropped && model.view.screen == Screen::Start {
+            model.view.screen = Screen::Train;
+        }
+        model.runs.insert(Run::new(head, events, model.view.smoothing));
     }
 
     /// Asks for selected runs that are neither open nor known to be broken, and for probes on show.

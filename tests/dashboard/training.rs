@@ -2,9 +2,9 @@
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use vitrine::dashboard::host::Notice;
+use vitrine::dashboard::host::{Notice, Origin, Start};
 use vitrine::run::command::Command;
-use vitrine::run::event::Event as RunEvent;
+use vitrine::run::event::{Event as RunEvent, Status};
 
 use super::host::Stage;
 use super::sample::{self, Sample};
@@ -83,4 +83,34 @@ fn a_pair_is_stopped_in_one() {
     harness.get_by_label("Stop both").click();
     harness.run_steps(3);
     assert_eq!(log.borrow().commands, [(a.key(), Command::Stop), (b.key(), Command::Stop)]);
+}
+
+#[test]
+fn a_run_that_was_cut_off_goes_on() {
+    let mut cut = live();
+    cut.head.is_live = false;
+    cut.head.origin = Origin::Kept;
+    cut.head.meta.status = Status::Running;
+    let (mut harness, log, _) = Stage::new(vec![cut.clone()], format!("train?runs={}", cut.key())).open();
+    harness.get_by_label_contains("killed");
+    harness.get_by_label("Go on").click();
+    harness.run_steps(3);
+    assert_eq!(log.borrow().orders.iter().map(|order| &order.start).collect::<Vec<_>>(), [&Start::Resume(cut.key())]);
+    let (harness, ..) = Stage::new(vec![sample::short()], format!("train?runs={}", sample::short().key())).open();
+    assert!(harness.query_by_label("Go on").is_none(), "a finished run has nowhere to go");
+}
+
+#[test]
+fn tables_are_saved_as_they_are_shown() {
+    let long = sample::long();
+    let cases = [("tokens", "Save similarity.csv", "run,step,layer,similarity\n", 1 + 12 * 6), ("crash-map", "Table as CSV", "stem,setting,lr,", 2)];
+    for (screen, button, head, num_lines) in cases {
+        let (mut harness, log, _) = Stage::new(vec![long.clone()], format!("{screen}?runs={}", long.key())).open();
+        harness.get_by_label(button).click_accesskit();
+        harness.run_steps(3);
+        let log = log.borrow();
+        let text = String::from_utf8(log.saved[0].bytes.clone()).expect("text");
+        assert!(text.starts_with(head), "{text}");
+        assert_eq!(text.lines().count(), num_lines, "{text}");
+    }
 }

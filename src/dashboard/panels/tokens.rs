@@ -62,20 +62,7 @@ fn figure(ui: &mut Ui, model: &mut Model) {
             return;
         }
         let layer = model.view.layer as f64;
-        let plot = Plot::new("similarity by layer").height(240.0).include_y(0.0).include_y(1.0);
-        let plot = axes::styled(ui, plot, Axis::default(), Axis::default());
-        let plot = plot
-            .x_grid_spacer(|input| {
-                let whole = |layer: i32| egui_plot::GridMark { value: f64::from(layer), step_size: 1.0 };
-                (input.bounds.0.ceil() as i32..=input.bounds.1.floor() as i32).map(whole).collect()
-            })
-            .x_axis_formatter(|mark, _| if mark.value < 0.0 { String::new() } else { short_layer(mark.value.round() as usize) })
-            .label_formatter(|place| match place {
-                egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                    Some(format!("{plot_name}\n{}: {}", layer_name(position.x.round().max(0.0) as usize), short(position.y)))
-                }
-                egui_plot::HoverPosition::Elsewhere { .. } => None,
-            });
+        let plot = layer_plot(ui);
         let summary: Vec<String> = rows
             .iter()
             .map(|(name, _, probe)| format!("{name} {}", probe.cossim.iter().map(|&value| short(value)).collect::<Vec<_>>().join(" ")))
@@ -109,6 +96,23 @@ fn figure(ui: &mut Ui, model: &mut Model) {
                 .color(palette.muted),
         );
     });
+}
+
+/// An empty plot of similarities over layers.
+fn layer_plot<'a>(ui: &Ui) -> Plot<'a> {
+    let plot = Plot::new("similarity by layer").height(240.0).include_y(0.0).include_y(1.0);
+    axes::styled(ui, plot, Axis::default(), Axis::default())
+        .x_grid_spacer(|input| {
+            let whole = |layer: i32| egui_plot::GridMark { value: f64::from(layer), step_size: 1.0 };
+            (input.bounds.0.ceil() as i32..=input.bounds.1.floor() as i32).map(whole).collect()
+        })
+        .x_axis_formatter(|mark, _| if mark.value < 0.0 { String::new() } else { short_layer(mark.value.round() as usize) })
+        .label_formatter(|place| match place {
+            egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                Some(format!("{plot_name}\n{}: {}", layer_name(position.x.round().max(0.0) as usize), short(position.y)))
+            }
+            egui_plot::HoverPosition::Elsewhere { .. } => None,
+        })
 }
 
 fn short_layer(layer: usize) -> String {

@@ -5,7 +5,7 @@ use egui::{DragValue, RichText, Slider, Ui};
 use super::{form, needs_run};
 use crate::config::Experiment;
 use crate::dashboard::form::Form;
-use crate::dashboard::host::{Order, RunKey, Start};
+use crate::dashboard::host::{Order, Origin, RunKey, Start};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
@@ -14,6 +14,7 @@ use crate::dashboard::widgets::chart::{self, ChartSpec, Dot, Trace};
 use crate::dashboard::widgets::{card, feed, group_strip, sign, update_strip};
 use crate::dashboard::words;
 use crate::run::command::Command;
+use crate::run::event::Status;
 use crate::run::number::short;
 use crate::run::report::grouped;
 
@@ -54,87 +55,116 @@ pub fn show(ui: &mut Ui, model: &mut Model) {
     }
 }
 
+/// What the run is, how it stands, and what can be done with it.
 fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
-    let palette = theme::palette(ui);
-    let Some(run) = model.runs.get(key) else { return };
-    let failure = model.runs.failure(key);
-    let (is_running, is_paused) = (run.is_running(), run.is_paused);
-    let stat = run.stat_near(model.step_of(run)).cloned();
-    let standing = run.state.standing.clone();
-    let (name, device) = (run.name().to_string(), standing.started.device.clone());
-    let experiment = run.experiment.clone();
-    let current_lr = standing.step.as_ref().map_or(0.0, |stat| stat.lr);
     let mut actions = Vec::new();
+    let mut changed = None;
     card::frame(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.horizontal_wrapped(|ui| {
-            sign::verdict(ui, standing.verdict);
-            ui.label(RichText::new(&name).font(theme::title_font(theme::SIZE_TITLE)));
-            let state = if is_running && is_paused { "paused" } else { run.head.meta.status_text(run.head.is_live) };
-            let crash = standing.crash.map_or(String::new(), |crash| format!(", {}", words::crash(crash)));
-            ui.label(RichText::new(format!("{state}, {}{crash}", standing.verdict.name())).color(palette.verdict(standing.verdict)));
-            ui.label(RichText::new(format!("{device}, {} parameters", grouped(standing.started.params))).color(palette.muted));
-        });
-        if let Some(reason) = failure {
-            ui.label(RichText::new(words::sentence(reason)).color(palette.bad));
-        }
-        if is_running {
-            let total = standing.started.total_steps.max(1);
-            let share = standing.num_steps() as f32 / total as f32;
-            let bar = egui::ProgressBar::new(share).desired_height(6.0).fill(palette.accent);
-            let answer = ui.add(bar);
-            answer.widget_info(|| {
-                egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, format!("step {} of {total}", standing.num_steps()))
-            });
+        let Some(run) = model.runs.get(key) else { return };
+        headline(ui, run, model.runs.failure(key));
+        ui.add_space(theme::GAP_XS);
+        numbers(ui, run, model.step_of(run));
+        for note in &run.state.standing.started.notes {
+            ui.label(RichText::new(words::sentence(note)).size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
         }
         ui.add_space(theme::GAP_XS);
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::GAP_L;
-            if let Some(stat) = &stat {
-                card::figure(ui, &short(stat.loss), "loss");
-                if let Some(accuracy) = stat.accuracy {
-                    card::figure(ui, &format!("{:.1} %", 100.0 * accuracy), "batch accuracy");
-                }
-                card::figure(ui, &short(stat.grad_norm), "gradient norm");
-                card::figure(ui, &short(stat.lr), "learning rate");
-                card::figure(ui, &short(stat.images_per_sec), "images a second");
+            if run.is_running() {
+                controls(ui, run, &mut actions);
             }
-            if let Some(best) = standing.best {
-                card::figure(ui, &format!("{:.1} %", 100.0 * best.top1), &format!("best top-1, step {}", best.step));
-            }
-        });
-        for note in &standing.started.notes {
-            ui.label(RichText::new(words::sentence(note)).size(theme::SIZE_SMALL).color(palette.muted));
-        }
-        ui.add_space(theme::GAP_XS);
-        ui.horizontal_wrapped(|ui| {
-            if is_running {
-                live_lr(ui, key, current_lr, &mut actions);
-                if ui.button("Checkpoint").on_hover_text("Write the weights now").clicked() {
-                    actions.push(Action::Command(key.clone(), Command::Checkpoint));
-                }
-                if ui.button("Stop").on_hover_text("Write a checkpoint and end").clicked() {
-                    actions.push(Action::Command(key.clone(), Command::Stop));
-                }
-            }
-            if ui.button("New training").clicked() {
-                actions.push(Action::Show(Vec::new(), Screen::Train));
-            }
-            if let Some(experiment) = &experiment
-                && ui.button("Change and train again").on_hover_text("The form with this run's config").clicked()
-            {
-                model.form = Form::from_experiment(&name, experiment);
-                actions.push(Action::Show(Vec::new(), Screen::Train));
-            }
-            if standing.crash.is_some() && ui.button("Autopsy").clicked() {
-                actions.push(Action::Go(Screen::Autopsy));
-            }
-            if ui.button("Save .vitrun").on_hover_text("The whole run as one file").clicked() {
-                actions.push(Action::Export(key.clone()));
-            }
+            changed = choices(ui, run, &mut actions);
         });
     });
+    if let Some(form) = changed {
+        model.form = form;
+        actions.push(Action::Show(Vec::new(), Screen::Train));
+    }
     actions.into_iter().for_each(|action| model.ask(action));
+}
+
+/// Name, state, device, and how far it is.
+fn headline(ui: &mut Ui, run: &Run, failure: Option<&str>) {
+    let palette = theme::palette(ui);
+    let (standing, is_running) = (&run.state.standing, run.is_running());
+    ui.horizontal_wrapped(|ui| {
+        sign::verdict(ui, standing.verdict);
+        ui.label(RichText::new(run.name()).font(theme::title_font(theme::SIZE_TITLE)));
+        let state = if is_running && run.is_paused { "paused" } else { run.head.meta.status_text(run.head.is_live) };
+        let crash = standing.crash.map_or(String::new(), |crash| format!(", {}", words::crash(crash)));
+        ui.label(RichText::new(format!("{state}, {}{crash}", standing.verdict.name())).color(palette.verdict(standing.verdict)));
+        let place = format!("{}, {} parameters", standing.started.device, grouped(standing.started.params));
+        ui.label(RichText::new(place).color(palette.muted));
+    });
+    if let Some(reason) = failure {
+        ui.label(RichText::new(words::sentence(reason)).color(palette.bad));
+    }
+    if is_running {
+        let total = standing.started.total_steps.max(1);
+        let share = standing.num_steps() as f32 / total as f32;
+        let answer = ui.add(egui::ProgressBar::new(share).desired_height(6.0).fill(palette.accent));
+        answer.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, format!("step {} of {total}", standing.num_steps()))
+        });
+    }
+}
+
+/// The numbers of a step.
+fn numbers(ui: &mut Ui, run: &Run, step: u64) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::GAP_L;
+        if let Some(stat) = run.stat_near(step) {
+            card::figure(ui, &short(stat.loss), "loss");
+            if let Some(accuracy) = stat.accuracy {
+                card::figure(ui, &format!("{:.1} %", 100.0 * accuracy), "batch accuracy");
+            }
+            card::figure(ui, &short(stat.grad_norm), "gradient norm");
+            card::figure(ui, &short(stat.lr), "learning rate");
+            card::figure(ui, &short(stat.images_per_sec), "images a second");
+        }
+        if let Some(best) = run.state.standing.best {
+            card::figure(ui, &format!("{:.1} %", 100.0 * best.top1), &format!("best top-1, step {}", best.step));
+        }
+    });
+}
+
+/// What a training under way can be asked.
+fn controls(ui: &mut Ui, run: &Run, actions: &mut Vec<Action>) {
+    let key = &run.head.key;
+    live_lr(ui, key, run.state.standing.step.as_ref().map_or(0.0, |stat| stat.lr), actions);
+    if ui.button("Checkpoint").on_hover_text("Write the weights now").clicked() {
+        actions.push(Action::Command(key.clone(), Command::Checkpoint));
+    }
+    if ui.button("Stop").on_hover_text("Write a checkpoint and end").clicked() {
+        actions.push(Action::Command(key.clone(), Command::Stop));
+    }
+}
+
+/// What can be done with any run; the form to train it again changed, if that is wanted.
+fn choices(ui: &mut Ui, run: &Run, actions: &mut Vec<Action>) -> Option<Form> {
+    let mut changed = None;
+    if ui.button("New training").clicked() {
+        actions.push(Action::Show(Vec::new(), Screen::Train));
+    }
+    if let Some(experiment) = &run.experiment {
+        let is_unfinished = matches!(run.head.meta.status, Status::Interrupted | Status::Running) && !run.head.is_live;
+        let is_here = matches!(run.head.origin, Origin::Kept | Origin::Trained);
+        if is_unfinished && is_here && ui.button("Go on").on_hover_text("From its last checkpoint to its planned end").clicked() {
+            let start = Start::Resume(run.head.key.clone());
+            let order = Order { name: run.name().to_string(), experiment: experiment.clone(), start };
+            actions.push(Action::Train(vec![order], Screen::Train));
+        }
+        if ui.button("Change and train again").on_hover_text("The form with this run's config").clicked() {
+            changed = Some(Form::from_experiment(run.name(), experiment));
+        }
+    }
+    if run.state.standing.crash.is_some() && ui.button("Autopsy").clicked() {
+        actions.push(Action::Go(Screen::Autopsy));
+    }
+    if ui.button("Save .vitrun").on_hover_text("The whole run as one file").clicked() {
+        actions.push(Action::Export(run.head.key.clone()));
+    }
+    changed
 }
 
 /// The learning rate as a slider and a number; letting go, or leaving the number, sends it, as an event that is recorded.
