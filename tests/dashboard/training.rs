@@ -92,7 +92,7 @@ fn a_run_that_was_cut_off_goes_on() {
     cut.head.origin = Origin::Kept;
     cut.head.meta.status = Status::Running;
     let (mut harness, log, _) = Stage::new(vec![cut.clone()], format!("train?runs={}", cut.key())).open();
-    harness.get_by_label_contains("killed");
+    harness.get_by_label("killed, healthy");
     harness.get_by_label("Go on").click();
     harness.run_steps(3);
     assert_eq!(log.borrow().orders.iter().map(|order| &order.start).collect::<Vec<_>>(), [&Start::Resume(cut.key())]);
