@@ -122,10 +122,20 @@ impl Error {
         Self::Io { path: path.to_path_buf(), action: action.into(), source }
     }
 
-    /// The same error with the place it came from, when it is a config error without one.
+    /// The same error with the place it came from, when it is a config error without one. A place that ends with
+    /// the key that the message begins with names it for both.
     pub fn located(self, place: impl Into<String>) -> Self {
         match self {
-            Self::Config { at, what, hint } if at.is_empty() => Self::Config { at: format!("{}: ", place.into()), what, hint },
+            Self::Config { at, what, hint } if at.is_empty() => {
+                let place = place.into();
+                let key = place.rsplit(' ').next().unwrap_or_default();
+                let (joint, rest) = match what.strip_prefix(key) {
+                    Some(rest) if rest.starts_with(": ") => (": ", &rest[2..]),
+                    Some(rest) if rest.starts_with(' ') => (" ", &rest[1..]),
+                    _ => (": ", what.as_str()),
+                };
+                Self::Config { at: format!("{place}{joint}"), what: rest.to_string(), hint }
+            }
             other => other,
         }
     }

@@ -1,10 +1,10 @@
 // Global gradient norm, clip factor, non-finite flag.
 //
-//   norm = ‖g‖₂ (ADAPTIVE: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
+//   norm = ‖g‖₂ (ADAPTIVE: ‖|p|∘g‖₂; the ring has ‖g‖₂ all the same),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
 //
 // Grid      partial_sums: CHUNK elements an invocation; fold_sums: CHUNK partials an invocation;
 //           finish: one invocation
-// Shapes    gradients, parameters [len]; partial [chunks, 2]; folded [folds, 2]; norm [4]; ring [slots, SLOT_LEN];
+// Shapes    gradients, parameters [len]; partial [chunks, 3]; folded [folds, 3]; norm [4]; ring [slots, SLOT_LEN];
 //           scale: its first word
 // Memory    none
 // Consts    ADAPTIVE, HALTS, CHUNK, SLOT_LEN, WORKGROUP; SCALED: gradients come from f16, with a loss scale of
@@ -33,19 +33,22 @@ fn partial_sums(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_w
         return;
     }
     var squares = 0.0;
+    var weighted = 0.0;
     var odd = false;
     let end = min((chunk + 1u) * CHUNK, dims.len);
     for (var ix = chunk * CHUNK; ix < end; ix++) {
         let bits = gradients[ix];
         odd = odd || !is_finite_bits(bits);
-        var g = bitcast<f32>(bits);
-        if (ADAPTIVE) {
-            g *= parameters[ix];
-        }
+        let g = bitcast<f32>(bits);
         squares += g * g;
+        if (ADAPTIVE) {
+            let product = g * parameters[ix];
+            weighted += product * product;
+        }
     }
-    partial[2u * chunk] = squares;
-    partial[2u * chunk + 1u] = select(0.0, 1.0, odd);
+    partial[3u * chunk] = squares;
+    partial[3u * chunk + 1u] = weighted;
+    partial[3u * chunk + 2u] = select(0.0, 1.0, odd);
 }
 
 @group(1) @binding(0) var<storage, read> partial_fold: array<f32>;
@@ -58,14 +61,17 @@ fn fold_sums(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_work
         return;
     }
     var squares = 0.0;
+    var weighted = 0.0;
     var odd = 0.0;
     let end = min((fold + 1u) * CHUNK, num_chunks());
     for (var chunk = fold * CHUNK; chunk < end; chunk++) {
-        squares += partial_fold[2u * chunk];
-        odd = max(odd, partial_fold[2u * chunk + 1u]);
+        squares += partial_fold[3u * chunk];
+        weighted += partial_fold[3u * chunk + 1u];
+        odd = max(odd, partial_fold[3u * chunk + 2u]);
     }
-    folded[2u * fold] = squares;
-    folded[2u * fold + 1u] = odd;
+    folded[3u * fold] = squares;
+    folded[3u * fold + 1u] = weighted;
+    folded[3u * fold + 2u] = odd;
 }
 
 @group(1) @binding(0) var<storage, read> partial_in: array<f32>;
@@ -77,12 +83,14 @@ fn fold_sums(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_work
 fn finish() {
     let num_folds = (num_chunks() + CHUNK - 1u) / CHUNK;
     var squares = 0.0;
+    var weighted = 0.0;
     var odd = 0.0;
     for (var fold = 0u; fold < num_folds; fold++) {
-        squares += partial_in[2u * fold];
-        odd = max(odd, partial_in[2u * fold + 1u]);
+        squares += partial_in[3u * fold];
+        weighted += partial_in[3u * fold + 1u];
+        odd = max(odd, partial_in[3u * fold + 2u]);
     }
-    let length = sqrt(squares);
+    let length = sqrt(select(squares, weighted, ADAPTIVE));
     norm[0] = length;
     norm[1] = select(1.0, min(1.0, scalars.clip_norm / (length + 1e-6)), scalars.clip_norm > 0.0);
     let slot = scalars.ring_slot * SLOT_LEN;
@@ -100,7 +108,7 @@ fn finish() {
     norm[2] = select(odd, max(odd, ever_crash), HALTS);
     norm[3] = ever_crash;
     if (scalars.report == 1u) {
-        ring[slot + 6u] = length;
+        ring[slot + 6u] = sqrt(squares);
         ring[slot + 7u] = odd;
     }
 }

@@ -81,6 +81,14 @@ pub enum DeviceName {
 }
 
 impl DeviceArgs {
+    /// The flags that say the same again; none for the defaults.
+    pub fn words(&self) -> Vec<String> {
+        let device = self.device.to_possible_value().filter(|_| self.device != DeviceName::default());
+        let device = device.map(|value| ["--device".to_string(), value.get_name().to_string()]);
+        let adapter = self.adapter.clone().map(|name| ["--adapter".to_string(), name]);
+        [device, adapter].into_iter().flatten().flatten().collect()
+    }
+
     /// The choice; a named adapter is taken whatever it is.
     pub fn choice(&self) -> Result<DeviceChoice> {
         match (self.device, &self.adapter) {

@@ -44,6 +44,23 @@ Examples:
 
 Images are random and made before the clock starts.";
 
+const STEP_EXAMPLES: &str = "\
+Examples:
+  vitrine bench step                                       bench-96x6 on the processor or a real GPU
+  vitrine bench step --preset deit-small --device gpu --batch 64
+  vitrine bench step --preset demo --set optim.sam_rho=0.05 --json";
+
+const PRODUCTS_EXAMPLES: &str = "\
+Examples:
+  vitrine bench products                                   those of bench-96x6
+  vitrine bench products --preset deit-small --batch 8
+  vitrine bench products --preset demo --json              one line a product";
+
+const OPS_EXAMPLES: &str = "\
+Examples:
+  vitrine bench ops --preset deit-small --batch 8
+  vitrine bench ops --preset demo --device gpu --json      one line an op";
+
 /// Flags of `bench`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -61,10 +78,13 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum BenchVerb {
     /// Whole training steps of one model
+    #[command(after_help = STEP_EXAMPLES)]
     Step(ModelArgs),
     /// The matrix products of one model on the processor, beside the bare `gemm` call
+    #[command(after_help = PRODUCTS_EXAMPLES)]
     Products(ModelArgs),
     /// Every op of one model's forward and backward pass
+    #[command(after_help = OPS_EXAMPLES)]
     Ops(ModelArgs),
 }
 

@@ -1,6 +1,7 @@
 //! `train --dry-run`: what a run would take, before anything is allocated.
 
 use serde::Serialize;
+use vitrine::config::Experiment;
 use vitrine::data::{self, loader::Loader};
 use vitrine::error::Result;
 use vitrine::platform::Wait as _;
@@ -17,8 +18,6 @@ use super::output;
 #[derive(Debug, Serialize)]
 struct Forecast {
     params: usize,
-    total_steps: u64,
-    steps_per_epoch: usize,
     batch: usize,
     micro_batch: usize,
     /// Temporary memory of one pass.
@@ -30,8 +29,18 @@ struct Forecast {
     forward_macs: f64,
     precision: String,
     device: String,
+    /// Missing while `data.path` is empty.
+    #[serde(flatten)]
+    extent: Option<Extent>,
+}
+
+/// What is known once there are images.
+#[derive(Debug, Serialize)]
+struct Extent {
     train_images: usize,
     test_images: usize,
+    total_steps: u64,
+    steps_per_epoch: usize,
 }
 
 /// Prints the forecast of `request`.
@@ -42,16 +51,12 @@ pub fn print(request: &Request, json: bool) -> Result<()> {
 
 fn forecast(request: &Request) -> Result<Forecast> {
     let experiment = &request.resolved.experiment;
-    let split = data::open(&experiment.data, &experiment.model)?;
-    let (train_images, test_images) = (split.train.len(), split.test.len());
-    let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
+    let extent = if experiment.lacks_images() { None } else { Some(extent(experiment)?) };
     let (device, device_text) = Device::open(request.device, request.adapter.as_deref()).wait()?;
     let (estimate, parameters) = step::estimate(experiment, &device)?;
     let graphs = Graphs { experiment, parameters: &parameters, micro_batch: estimate.micro_batch };
     Ok(Forecast {
         params: estimate.params,
-        total_steps: Schedule::new(experiment, steps_per_epoch).total_steps(),
-        steps_per_epoch,
         batch: experiment.train.batch,
         micro_batch: estimate.micro_batch,
         arena_bytes: estimate.arena_bytes,
@@ -63,18 +68,25 @@ fn forecast(request: &Request) -> Result<Forecast> {
             (precision, _) => precision.to_string(),
         },
         device: device_text,
-        train_images,
-        test_images,
+        extent,
     })
+}
+
+fn extent(experiment: &Experiment) -> Result<Extent> {
+    let split = data::open(&experiment.data, &experiment.model)?;
+    let (train_images, test_images) = (split.train.len(), split.test.len());
+    let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
+    Ok(Extent { train_images, test_images, total_steps: Schedule::new(experiment, steps_per_epoch).total_steps(), steps_per_epoch })
 }
 
 impl Forecast {
     fn text(&self) -> String {
         let mb = |bytes: usize| bytes as f64 / 1e6;
+        let extent = self.extent.as_ref();
         let rows = [
             ("parameters", grouped(self.params as u64)),
-            ("images", format!("{} to train, {} to test", grouped(self.train_images as u64), grouped(self.test_images as u64))),
-            ("steps", format!("{} of {} images, {} an epoch", grouped(self.total_steps), self.batch, self.steps_per_epoch)),
+            ("images", extent.map_or_else(|| "unknown: data.path is empty".to_string(), Extent::images)),
+            ("steps", extent.map_or_else(|| format!("unknown; {} images each", self.batch), |extent| extent.steps(self.batch))),
             ("micro-batch", format!("{} images a pass, {} a step", self.micro_batch, self.batch / self.micro_batch)),
             ("activations", format!("{:.1} MB, {:.2} MB an image", mb(self.arena_bytes), mb(self.arena_bytes) / self.micro_batch as f64)),
             ("state", format!("{:.1} MB of parameters, gradients, moments and inputs", mb(self.region_bytes))),
@@ -83,5 +95,15 @@ impl Forecast {
             ("device", self.device.clone()),
         ];
         rows.iter().map(|(title, row)| format!("{title:<11}  {row}\n")).collect()
+    }
+}
+
+impl Extent {
+    fn images(&self) -> String {
+        format!("{} to train, {} to test", grouped(self.train_images as u64), grouped(self.test_images as u64))
+    }
+
+    fn steps(&self, batch: usize) -> String {
+        format!("{} of {batch} images, {} an epoch", grouped(self.total_steps), self.steps_per_epoch)
     }
 }

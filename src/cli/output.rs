@@ -24,6 +24,39 @@ pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// Lets `write` write to stdout as it goes. A reader that has gone away ends it without an error.
+pub fn stream(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut stdout = Stdout { stdout: io::stdout().lock(), is_gone: false };
+    let outcome =
+        write(&mut stdout).and_then(|()| stdout.flush().map_err(|error| Error::io(Path::new("stdout"), "write the output", error)));
+    if stdout.is_gone { Ok(()) } else { outcome }
+}
+
+/// stdout that remembers whether its reader has gone away.
+struct Stdout {
+    stdout: io::StdoutLock<'static>,
+    is_gone: bool,
+}
+
+impl Stdout {
+    fn watch<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
+        self.is_gone |= outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+        outcome
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let outcome = self.stdout.write(bytes);
+        self.watch(outcome)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let outcome = self.stdout.flush();
+        self.watch(outcome)
+    }
+}
+
 /// Writes `value` to stdout as one line of JSON.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     let line = serde_json::to_string(value).expect("reports are plain data with text keys");
@@ -34,6 +67,12 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
 pub fn note(text: &str) {
     // Nobody is left to tell when stderr is closed.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// `word` as a shell takes it for one word.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./:=@%+,".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Prints what clap has to say (help, version or a mistake in the flags); the exit code.

@@ -1,7 +1,8 @@
 //! `presets`: the experiments that ship with Vitrine.
 
 use clap::Args;
-use vitrine::config::presets;
+use serde::Serialize;
+use vitrine::config::presets::{self, Preset};
 use vitrine::error::Result;
 
 use super::output;
@@ -10,7 +11,8 @@ const EXAMPLES: &str = "\
 Examples:
   vitrine presets                          names and what they are for
   vitrine presets demo                     one as TOML, with its comments
-  vitrine presets demo > mine.toml         a start for an experiment of your own";
+  vitrine presets demo > mine.toml         a start for an experiment of your own
+  vitrine presets --json                   a JSON line each";
 
 /// Flags of `presets`.
 #[derive(Args, Debug)]
@@ -18,13 +20,29 @@ Examples:
 pub struct PresetsArgs {
     /// The preset to print
     name: Option<String>,
+    /// Print JSON: a line a preset, or one preset with its TOML
+    #[arg(long)]
+    json: bool,
+}
+
+/// A preset as JSON.
+#[derive(Serialize)]
+struct PresetJson {
+    name: &'static str,
+    description: &'static str,
+    /// The file, where one preset is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    toml: Option<&'static str>,
 }
 
 /// Prints the table, or one preset.
 pub fn run(args: &PresetsArgs) -> Result<u8> {
-    match &args.name {
-        Some(name) => output::print(presets::get(name)?.text)?,
-        None => output::print(&table())?,
+    let json = |preset: &Preset, toml| output::print_json(&PresetJson { name: preset.name, description: preset.description(), toml });
+    match (&args.name, args.json) {
+        (Some(name), false) => output::print(presets::get(name)?.text)?,
+        (Some(name), true) => json(presets::get(name)?, Some(presets::get(name)?.text))?,
+        (None, false) => output::print(&table())?,
+        (None, true) => presets::all().iter().try_for_each(|preset| json(preset, None))?,
     }
     Ok(0)
 }

@@ -119,7 +119,9 @@ impl Progress {
 
     fn start(&mut self, started: &Started) {
         self.goal = self.max_steps.map_or(started.total_steps, |most| most.min(started.total_steps));
-        let steps = if self.goal < started.total_steps {
+        let steps = if self.goal <= started.step {
+            format!("{} of {} steps made, none left to make", started.step, started.total_steps)
+        } else if self.goal < started.total_steps {
             format!("{} of {} steps", self.goal, started.total_steps)
         } else {
             format!("{} steps", started.total_steps)

@@ -17,7 +17,8 @@ Examples:
   vitrine reproduce table7 --data-path ~/imagenet --init dino_deitsmall16_pretrain.pth
 
 Without --data-path the rows are trained at a scale that takes a processor minutes a run: which of them
-crash, and their order, can be compared with the paper; accuracies cannot. The column `paper` is the
+crash, and their order, can be compared with the paper; accuracies cannot. table6 and table7 start from DINO's weights:
+they need --init and --data-path, also for --dry-run. table4 is retrieval and is refused. The column `paper` is the
 top-1 accuracy printed there. The runs lie in runs/sweep-NAME; killed or stopped, the same command goes on.";
 
 /// Flags of `reproduce`.

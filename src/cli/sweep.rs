@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use vitrine::config::grid::Grid;
-use vitrine::error::Result;
+use vitrine::error::{Error, Result};
 use vitrine::run::sweep::{SlotState, Sweep};
 use vitrine::run::sweep_table;
 use vitrine::train::recorded::{Recorded, Standing};
@@ -75,7 +76,7 @@ pub struct SweepFlags {
     /// Where the sweep's folder is made
     #[arg(long, value_name = "DIR", default_value = super::train::RUNS_DIR)]
     runs_dir: PathBuf,
-    /// Print the runs and what stands of them, and train nothing
+    /// Print the runs and what stands of them (with --json a line each), and train nothing
     #[arg(long)]
     dry_run: bool,
     /// How to print the table
@@ -121,7 +122,7 @@ pub fn train(mut grid: Grid, args: &SweepFlags, show: impl Fn(&Sweep, Format) ->
         init: args.init.clone(),
     };
     if args.dry_run {
-        return preview(&plan);
+        return preview(&plan, if args.json { Format::Json } else { args.format });
     }
     let stop = stop_on_ctrl_c()?;
     let mut told = Told { pace: Pace::new(plan.grid.max_steps), left: 0, is_quiet: args.quiet };
@@ -156,17 +157,38 @@ pub fn table(sweep: &Sweep, format: Format) -> String {
     }
 }
 
-fn preview(plan: &Plan) -> Result<u8> {
-    let members = plan.members()?;
+/// A run that would be trained.
+#[derive(Serialize)]
+struct Prospect<'a> {
+    label: &'a str,
+    seed: u64,
+    standing: &'static str,
+    /// The run that stands already.
+    run: Option<String>,
+}
+
+fn preview(plan: &Plan, format: Format) -> Result<u8> {
+    if matches!(format, Format::Markdown | Format::Csv) {
+        return Err(Error::usage("--dry-run has no table to print", "leave --format out, or take --format json"));
+    }
+    let members = plan.preview()?;
     let recorded = if plan.folder().is_dir() { Recorded::scan(&plan.folder())? } else { Recorded::default() };
     let mut lines = String::new();
     for Member { label, resolved, .. } in &members {
-        let standing = match recorded.standing(&resolved.experiment, plan.grid.max_steps)? {
-            Standing::Done(meta) => format!("done, {}", meta.id),
-            Standing::Begun(_) => "begun, would go on".to_string(),
-            Standing::Missing => "would begin".to_string(),
+        let (standing, run) = match recorded.standing(&resolved.experiment, plan.grid.max_steps)? {
+            Standing::Done(meta) => ("done", Some(meta.id)),
+            Standing::Begun(_) => ("begun, would go on", None),
+            Standing::Missing => ("would begin", None),
         };
-        lines += &format!("{label}: {standing}\n");
+        if format == Format::Json {
+            output::print_json(&Prospect { label, seed: resolved.experiment.train.seed, standing, run })?;
+        } else {
+            let run = run.map_or(String::new(), |run| format!(", {run}"));
+            lines += &format!("{label}: {standing}{run}\n");
+        }
+    }
+    if format == Format::Json {
+        return Ok(0);
     }
     output::print(&format!("{lines}{} runs in {}\n", members.len(), plan.folder().display()))?;
     Ok(0)

@@ -17,7 +17,8 @@ Examples:
 
 The batch holds `images` [S, B, 3, H, W], normalised, and `targets` [S, B, K]: S optimiser steps at
 constant optim.lr, without augmentation, drop-path and averaged weights. The result holds loss,
-grad_norm, logits, logits_eval, cossim, grad.NAME (step 0) and param.NAME (after S steps).";
+grad_norm, logits, logits_eval, cossim, grad.NAME (step 0) and param.NAME (after S steps).
+The config is the file alone: VITRINE_SECTION_KEY in the environment has no say in a trace.";
 
 /// Flags of `trace`.
 #[derive(Args, Debug)]
@@ -26,7 +27,7 @@ pub struct TraceArgs {
     /// The experiment, a TOML file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Initial weights with timm's names, a safetensors file
+    /// Initial weights with timm's names, a safetensors or .pth file
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
     /// Images and targets, a safetensors file

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 
 use clap::Args;
 use vitrine::config::Resolved;
-use vitrine::config::load::{load, load_for_training};
+use vitrine::config::load::{load, load_for_preview, load_for_training};
 use vitrine::error::{Error, Result};
 use vitrine::platform::Wait as _;
 use vitrine::run::alarm::Verdict;
@@ -29,6 +29,8 @@ pub const RUNS_DIR: &str = "runs";
 pub const FIRST_PRESET: &str = "demo";
 /// The config in a run folder.
 pub const RUN_CONFIG: &str = "config.toml";
+/// The largest seed: TOML's largest number.
+const MAX_SEED: u64 = i64::MAX as u64;
 /// Exit code of a run that crashed.
 const CRASHED: u8 = 10;
 /// Exit code after Ctrl-C.
@@ -56,7 +58,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     device: DeviceArgs,
     /// Decides every random draw: the same as --set train.seed=N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = seed)]
     seed: Option<u64>,
     /// Name of the run, for people and in its folder's name
     #[arg(long, value_name = "NAME")]
@@ -85,12 +87,17 @@ pub struct TrainArgs {
     /// Print the config with the source of each value, and train nothing
     #[arg(long)]
     print_config: bool,
-    /// Print events as JSON lines on stdout
-    #[arg(long)]
+    /// Print events as JSON lines on stdout, and --dry-run as one object
+    #[arg(long, conflicts_with = "print_config")]
     json: bool,
     /// No progress on stderr; alarms and errors only
     #[arg(long)]
     quiet: bool,
+}
+
+fn seed(text: &str) -> std::result::Result<u64, String> {
+    let seed = text.parse().ok().filter(|seed| *seed <= MAX_SEED);
+    seed.ok_or_else(|| format!("expected a whole number from 0 to {MAX_SEED}"))
 }
 
 /// Trains, or prints what would be trained.
@@ -101,7 +108,7 @@ pub fn run(args: &TrainArgs) -> Result<u8> {
         return Ok(0);
     }
     let request = Request {
-        resolved: args.resolve(&start, load_for_training)?,
+        resolved: args.resolve(&start, if args.dry_run { load_for_preview } else { load_for_training })?,
         name: args.name(&start)?,
         runs_dir: args.runs_dir.clone(),
         max_steps: args.max_steps,
@@ -186,7 +193,7 @@ fn train(args: &TrainArgs, request: Request) -> Result<u8> {
     printed?;
     let code = exit_code(&outcome, is_interrupted.load(Ordering::SeqCst));
     let is_resumable = outcome.status != Status::Crashed && account.is_short();
-    let resume = is_resumable.then(|| resume_command(&outcome.run_dir, &args.runs_dir));
+    let resume = is_resumable.then(|| resume_command(&outcome.run_dir, args));
     let summary = account.close(outcome, resume, code);
     if args.json {
         output::print_json(&summary)?
@@ -204,10 +211,15 @@ fn exit_code(outcome: &Outcome, is_interrupted: bool) -> u8 {
     }
 }
 
-fn resume_command(run_dir: &Path, runs_dir: &Path) -> String {
-    let id = run_dir.file_name().unwrap_or_default().to_string_lossy();
-    let place = if runs_dir == Path::new(RUNS_DIR) { String::new() } else { format!(" --runs-dir {}", runs_dir.display()) };
-    format!("vitrine train --resume {id}{place}")
+/// The command that goes on with a run, in the same place and on the same device.
+fn resume_command(run_dir: &Path, args: &TrainArgs) -> String {
+    let mut words = vec!["vitrine".into(), "train".into(), "--resume".into()];
+    words.push(run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    if args.runs_dir != Path::new(RUNS_DIR) {
+        words.extend(["--runs-dir".into(), args.runs_dir.display().to_string()]);
+    }
+    words.extend(args.device.words());
+    words.iter().map(|word| output::shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// The first Ctrl-C asks the session to stop, the second leaves at once. The flag says whether

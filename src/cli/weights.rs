@@ -7,16 +7,18 @@ use vitrine::config::{Experiment, Sources, load};
 use vitrine::error::{Error, Result};
 use vitrine::run::read;
 use vitrine::run::store::checkpoint_path;
+use vitrine::train::checkpoint::BEST;
 use vitrine::train::evaluate::weights_of_run;
 
 use super::args::ConfigArgs;
+use super::output;
 use super::train::{FIRST_PRESET, RUN_CONFIG, RUNS_DIR};
 
 /// Flags that name weights.
 #[derive(Args, Debug)]
 pub struct WeightsArgs {
     /// The weights: a safetensors file or one of PyTorch's (.pth), with timm's names
-    #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
     weights: Option<PathBuf>,
     /// A run: its id, the beginning of it, its name, its folder, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config"])]
@@ -55,13 +57,29 @@ impl WeightsArgs {
             let run_dir = weights.parent().and_then(Path::parent).filter(|folder| folder.join(RUN_CONFIG).is_file());
             return Ok((weights.clone(), run_dir.map(Path::to_path_buf)));
         }
-        let run = self.run.as_deref().expect("the parser wants weights or a run");
+        let Some(run) = &self.run else {
+            return Err(Error::usage("no weights are named", "give --weights FILE, or --run RUN (`last` is the latest run)"));
+        };
         let run_dir = read::resolve(&self.runs_dir, run)?;
-        let Some(name) = &self.checkpoint else { return Ok((weights_of_run(&run_dir)?, Some(run_dir))) };
+        let Some(name) = &self.checkpoint else {
+            let weights = weights_of_run(&run_dir)?;
+            tell_missing_best(&run_dir, &weights)?;
+            return Ok((weights, Some(run_dir)));
+        };
         let path = checkpoint_path(&run_dir, name);
         if !path.is_file() {
             return Err(Error::file(&path, "this run has no such checkpoint", "best, last, and ema where train.ema is set"));
         }
         Ok((path, Some(run_dir)))
     }
+}
+
+/// Says that others are taken where the best weights that run.json names are not in the folder.
+fn tell_missing_best(run_dir: &Path, weights: &Path) -> Result<()> {
+    let meta = read::read_header(run_dir)?.meta;
+    if let Some(best) = meta.best.filter(|_| weights != checkpoint_path(run_dir, BEST)) {
+        let taken = weights.file_stem().unwrap_or_default().to_string_lossy();
+        output::note(&format!("{}: the best weights, of step {}, are not kept; taking `{taken}`", meta.id, best.step));
+    }
+    Ok(())
 }

@@ -46,14 +46,24 @@ impl Experiment {
         check_crash(&self.crash)
     }
 
+    /// Whether the images are neither embedded nor anywhere else yet: `data.path` is empty.
+    pub fn lacks_images(&self) -> bool {
+        let needs_path = DATA_KINDS.iter().any(|(kind, _, needs_path)| *kind == self.data.kind && *needs_path);
+        needs_path && self.data.path.is_empty()
+    }
+
     pub(super) fn find_training_fault(&self) -> Check {
-        let Some((kind, classes, needs_path)) = DATA_KINDS.iter().find(|(kind, ..)| *kind == self.data.kind) else {
-            return check_data(&self.data);
-        };
-        if *needs_path && self.data.path.is_empty() {
-            let what = format!("data.kind \"{kind}\" is not embedded and data.path is empty");
+        if self.lacks_images() {
+            let what = format!("data.kind \"{}\" is not embedded and data.path is empty", self.data.kind);
             return Err(Fault::new("data.path", what, "give --data-path PATH").with(&["data.kind"]));
         }
+        self.find_class_fault()
+    }
+
+    pub(super) fn find_class_fault(&self) -> Check {
+        let Some((kind, classes, _)) = DATA_KINDS.iter().find(|(kind, ..)| *kind == self.data.kind) else {
+            return check_data(&self.data);
+        };
         match classes {
             Some(classes) if *classes != self.model.num_classes => {
                 let what = format!("{kind} has {classes} classes, the model has {}", self.model.num_classes);

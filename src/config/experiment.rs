@@ -220,7 +220,8 @@ pub struct CrashConfig {
     pub collapsed_class_frac: f64,
     /// *Stuck*: never below this share of ln K.
     pub stuck_frac: f64,
-    /// *Stuck* is not judged before so many steps.
+    /// *Stuck* is judged by the steps up to this one (or twice the warm-up, or an epoch, where that is longer); a run
+    /// that ends sooner, but not before its 100th step, by all of its steps.
     pub stuck_steps: usize,
     /// *Loss spike*: robust deviations above the median.
     pub spike_mads: f64,

@@ -57,6 +57,13 @@ pub fn load_for_training(sources: &Sources) -> Result<Resolved> {
     resolve(settings, |experiment| experiment.find_fault().and_then(|()| experiment.find_training_fault()))
 }
 
+/// Like [`load_for_training`], but a set that is not embedded may be without its path: what is trained is
+/// looked at, not trained.
+pub fn load_for_preview(sources: &Sources) -> Result<Resolved> {
+    let settings = merge(sources)?;
+    resolve(settings, |experiment| experiment.find_fault().and_then(|()| experiment.find_class_fault()))
+}
+
 impl Resolved {
     /// The experiment as TOML that loads to the same, each line with its origin.
     pub fn print(&self) -> String {
@@ -97,7 +104,7 @@ impl Experiment {
 fn merge(sources: &Sources) -> Result<Settings> {
     let mut settings = Settings::built_in();
     if let Some(name) = sources.preset {
-        let preset = presets::get(name)?;
+        let preset = presets::get(name).map_err(|error| error.located("--preset"))?;
         settings.lay_document(preset.text, Layer::Preset, |_| format!("preset {name}"))?;
     }
     if let Some(path) = sources.file {

@@ -54,5 +54,5 @@ pub fn get(name: &str) -> Result<&'static Preset> {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("presets: {}", names().collect::<Vec<_>>().join(", ")),
     };
-    Err(Error::config(format!("unknown preset `{name}`"), hint).located("--preset"))
+    Err(Error::config(format!("unknown preset `{name}`"), hint))
 }

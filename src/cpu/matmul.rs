@@ -1,6 +1,6 @@
 //! Matrix products: definition, on the `gemm` crate.
 //!
-//! nt and nn go by chunks of rows, one thread each, so that bias, non-linearity and residual touch
+//! nt and nn go by chunks of rows, as many as there are threads to take them, so that bias, non-linearity and residual touch
 //! a chunk while it is in cache. tn (the gradient of a weight: long k, small y) goes by chunks of k
 //! that are added in order.
 
@@ -21,6 +21,10 @@ const CHUNK_ROWS: usize = 1024;
 const BLOCK: usize = 384;
 /// Inner length of one call for tn, where both factors are packed anew for each stretch of k.
 const TN_BLOCK: usize = 256;
+/// Elements of a product up to which `gemm` takes dot products along k, where both factors are contiguous in it.
+const SMALL_PRODUCT: usize = 256;
+/// Chunks have a multiple of so many rows: whole tiles of registers.
+const ROW_STEP: usize = 16;
 /// tn sums over chunks of at least so much of k …
 const CHUNK_K: usize = 1024;
 /// … and at most so many of them.
@@ -52,6 +56,17 @@ fn stretches(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     (0..len).step_by(each).map(move |start| start..(start + each).min(len))
 }
 
+/// Rows of a chunk where `m` rows of `columns` are shared out over about `num_chunks` of them. How many
+/// there are decides no bit: `gemm` sums an element along k in one order, but for single rows and products of at most
+/// [`SMALL_PRODUCT`] elements. So no chunk is one of these unless all rows together are.
+fn rows_of_chunks(m: usize, columns: usize, num_chunks: usize) -> usize {
+    let least = (SMALL_PRODUCT / columns.max(1) + 1).next_multiple_of(ROW_STEP);
+    let rows = |num_chunks: usize| m.div_ceil(num_chunks).next_multiple_of(ROW_STEP);
+    let last = |rows: usize| m - (m.div_ceil(rows) - 1) * rows;
+    let most = num_chunks.min(m / least).max(1);
+    (2..=most).rev().map(rows).find(|rows| last(*rows) >= least).unwrap_or(m)
+}
+
 struct Product<'a, T> {
     op: &'a MatMul,
     a: &'a [T],
@@ -66,9 +81,9 @@ impl<T: Real> Product<'_, T> {
         if op.form == Form::Tn && op.epilogue == Default::default() {
             return;
         }
-        let threads = current_num_threads();
-        let num_chunks = op.m.div_ceil(CHUNK_ROWS).next_multiple_of(threads);
-        let rows = op.m.div_ceil(num_chunks).max(16);
+        let num_chunks = op.m.div_ceil(CHUNK_ROWS).next_multiple_of(current_num_threads());
+        let columns = stretches(n, BLOCK).map(|columns| columns.len()).min().unwrap_or(n);
+        let rows = rows_of_chunks(op.m, columns, num_chunks);
         if op.epilogue.keep {
             y.par_chunks_mut(rows * n).zip(pre.par_chunks_mut(rows * n)).enumerate().for_each(|(ix, (y, pre))| {
                 self.chunk(ix * rows, y, pre);
@@ -157,7 +172,7 @@ fn transposed_left<T: Real>(op: &MatMul, a: &[T], b: &[T], y: &mut [T]) {
     let num_chunks = if k >= 2 * CHUNK_K && k > 2 * m.max(n) { (k / CHUNK_K).min(MAX_K_CHUNKS) } else { 1 };
     if num_chunks == 1 {
         // Each thread makes rows of y, over all of k.
-        let rows = m.div_ceil(current_num_threads()).next_multiple_of(16);
+        let rows = rows_of_chunks(m, n, current_num_threads());
         y.par_chunks_mut(rows * n).enumerate().for_each(|(ix, y)| sum_outer(y, ix * rows, [m, n], a, b));
         return;
     }

@@ -14,15 +14,16 @@ const CHUNK: usize = 65_536;
 pub fn global<T: Real>(op: &Norm, io: &mut Io<'_, T>) {
     let Io { ins: [gradients, parameters, _, _, scale, ..], outs: [norm, ring, ..], scalars } = io;
     let num_chunks = op.len.div_ceil(CHUNK);
-    let (squares, finite) = with_scratch(2 * num_chunks, |partial: &mut [T]| {
-        partial.par_chunks_mut(2).zip(gradients.par_chunks(CHUNK)).enumerate().for_each(|(ix, (partial, g))| {
+    let (squares, weighted, finite) = with_scratch(3 * num_chunks, |partial: &mut [T]| {
+        partial.par_chunks_mut(3).zip(gradients.par_chunks(CHUNK)).enumerate().for_each(|(ix, (partial, g))| {
             let p = op.adaptive.then(|| &parameters[ix * CHUNK..][..g.len()]);
-            let (squares, finite) = chunk_sum(g, p);
-            partial.copy_from_slice(&[squares, if finite { T::ZERO } else { T::ONE }]);
+            let (squares, weighted, finite) = chunk_sum(g, p);
+            partial.copy_from_slice(&[squares, weighted, if finite { T::ZERO } else { T::ONE }]);
         });
-        (partial.chunks_exact(2).map(|pair| pair[0]).sum::<T>(), partial.chunks_exact(2).all(|pair| pair[1] == T::ZERO))
+        let sum = |word: usize| partial.iter().skip(word).step_by(3).copied().sum::<T>();
+        (sum(0), sum(1), sum(2) == T::ZERO)
     });
-    let length = squares.sqrt();
+    let length = if op.adaptive { weighted.sqrt() } else { squares.sqrt() };
     let limit = T::of(f64::from(scalars.clip_norm));
     let clip = limit / (length + T::of(1e-6));
     norm[0] = length;
@@ -42,26 +43,30 @@ pub fn global<T: Real>(op: &Norm, io: &mut Io<'_, T>) {
     norm[3] = norm[3].max(crash);
     norm[2] = if op.halts { norm[3].max(flag) } else { flag };
     if scalars.report == 1 {
-        slot[6] = norm[0];
+        slot[6] = squares.sqrt();
         slot[7] = flag;
     }
 }
 
-/// Σ g² (ASAM: Σ p²g²), and whether every g is finite.
-fn chunk_sum<T: Real>(g: &[T], p: Option<&[T]>) -> (T, bool) {
+/// Σ g², Σ p²g² where there are p, and whether every g is finite.
+fn chunk_sum<T: Real>(g: &[T], p: Option<&[T]>) -> (T, T, bool) {
     let mut lanes = [T::ZERO; 16];
+    let mut weighted = [T::ZERO; 16];
     let mut odd = [false; 16];
     vectorised(
         #[inline(always)]
         || {
             for (chunk_ix, chunk) in g.chunks(16).enumerate() {
                 for (lane, g) in chunk.iter().enumerate() {
-                    let weight = p.map_or(T::ONE, |p| p[chunk_ix * 16 + lane]);
-                    lanes[lane] += (*g * weight) * (*g * weight);
+                    lanes[lane] += *g * *g;
+                    if let Some(p) = p {
+                        let product = *g * p[chunk_ix * 16 + lane];
+                        weighted[lane] += product * product;
+                    }
                     odd[lane] |= !g.is_finite_bits();
                 }
             }
         },
     );
-    (lanes.into_iter().sum(), !odd.contains(&true))
+    (lanes.into_iter().sum(), weighted.into_iter().sum(), !odd.contains(&true))
 }

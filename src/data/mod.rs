@@ -59,6 +59,8 @@ pub struct Request<'a> {
     pub side: usize,
     /// Classes of the model.
     pub num_classes: usize,
+    /// Whether files that are no images are what is looked for: then no number of them is refused.
+    pub takes_damaged: bool,
 }
 
 /// Reads the set of one kind.
@@ -97,29 +99,42 @@ impl Split {
 /// number of classes other than the model's.
 pub fn open(data: &DataConfig, model: &ModelConfig) -> Result<Split> {
     subset::check_fraction(data.fraction)?;
-    let (mut train, test) = read_halves(data, model.image_size, model.num_classes)?;
-    let found = train.num_classes();
-    if found != model.num_classes {
-        let what = format!("model.num_classes = {}, but {} has {found}", model.num_classes, data.kind);
-        return Err(Error::config(what, format!("set model.num_classes = {found}")));
-    }
+    let request = Request { config: data, side: model.image_size, num_classes: model.num_classes, takes_damaged: false };
+    let (mut train, test) = read_halves(&request)?;
+    check_classes(&train, model.num_classes)?;
     if data.fraction < 1.0 {
         train = train.subset(data.fraction);
     }
     Ok(Split { train: Arc::new(train), test: Arc::new(test) })
 }
 
-/// Opens all of the set that `data` names, for squares of `side`; `num_classes` counts for synthetic images alone.
+/// Opens all of the set that `data` names, for squares of `side`, to look for damage or to pack it: however many
+/// files are no images. `num_classes` counts for synthetic images alone.
 ///
 /// Errors: an unknown kind, files that are missing or corrupt.
 pub fn open_whole(data: &DataConfig, side: usize, num_classes: usize) -> Result<Split> {
-    let (train, test) = read_halves(data, side, num_classes)?;
+    let (train, test) = read_halves(&Request { config: data, side, num_classes, takes_damaged: true })?;
     Ok(Split { train: Arc::new(train), test: Arc::new(test) })
 }
 
-fn read_halves(data: &DataConfig, side: usize, num_classes: usize) -> Result<(Dataset, Dataset)> {
-    let (_, read) = KINDS.iter().find(|(kind, _)| *kind == data.kind).ok_or_else(|| unknown_kind(&data.kind))?;
-    read(&Request { config: data, side, num_classes })
+fn read_halves(request: &Request) -> Result<(Dataset, Dataset)> {
+    let asked = &request.config.kind;
+    let (_, read) = KINDS.iter().find(|(kind, _)| kind == asked).ok_or_else(|| unknown_kind(asked))?;
+    read(request)
+}
+
+fn check_classes(train: &Dataset, num_classes: usize) -> Result<()> {
+    let found = train.num_classes();
+    if found == num_classes {
+        return Ok(());
+    }
+    if found < 2 {
+        let what = format!("holds one class, {}; a classifier needs at least two class folders", train.class_names.join(""));
+        return Err(Error::data(&train.path, what, "add the images of another class in a folder of their own"));
+    }
+    let set = if train.path.as_os_str().is_empty() { train.kind.to_string() } else { train.path.display().to_string() };
+    let what = format!("model.num_classes = {num_classes}, but {set} has {found}");
+    Err(Error::config(what, format!("set model.num_classes = {found}")))
 }
 
 fn unknown_kind(kind: &str) -> Error {

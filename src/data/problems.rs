@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use crate::platform::parallel::*;
 
 use super::dataset::MAX_UNREADABLE_FRAC;
@@ -9,7 +11,7 @@ use super::{Dataset, HASH_START, Split, hash_bytes, resize};
 use crate::augment::crop::Picture;
 
 /// What a look at all images has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     /// Images looked at.
     pub images: usize,

@@ -13,6 +13,8 @@ use crate::platform;
 /// What to do where there is no adapter.
 const INSTALL_HINT: &str = "install your card's Vulkan driver (Debian or Ubuntu without a card: apt install mesa-vulkan-drivers), \
                             or take --device cpu";
+/// The version of wgpu; it has no constant of its own, so a test holds this against Cargo.lock.
+pub const WGPU_VERSION: &str = "30.0.1";
 /// Longest wait for a device, seconds, and for a software adapter.
 const TIMEOUT_SECS: u64 = 60;
 const SOFTWARE_TIMEOUT_SECS: u64 = 900;
@@ -37,6 +39,8 @@ pub struct Gpu {
     /// Whether shaders keep their bounds checks.
     pub is_checked: bool,
     pub(super) pipelines: Arc<Mutex<Pipelines>>,
+    /// A tier in place of its own, and why.
+    taken_tier: Option<(Tier, String)>,
     choices: Arc<Mutex<BTreeMap<String, usize>>>,
     failure: Arc<Mutex<Option<Failure>>>,
     /// Longest wait for the device: a software adapter may need a minute for one large step.
@@ -133,6 +137,7 @@ impl Gpu {
             has_f16: features.contains(wgpu::Features::SHADER_F16),
             has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             pipelines: Arc::default(),
+            taken_tier: None,
             choices: Arc::default(),
             device,
             queue,
@@ -148,13 +153,26 @@ impl Gpu {
         is_software(&self.info)
     }
 
-    /// The kernel tier this adapter runs best.
+    /// The kernel tier this adapter runs best, unless another has been taken in its place.
     pub fn tier(&self) -> Tier {
+        if let Some((tier, _)) = self.taken_tier {
+            return tier;
+        }
         match (self.is_software(), is_swiftshader(&self.info)) {
             (true, true) => Tier::Narrow,
             (true, false) => Tier::Plain,
             (false, _) => Tier::Tiled,
         }
+    }
+
+    /// Takes a tier in place of the adapter's own.
+    pub fn take_tier(&mut self, tier: Tier, why: String) {
+        self.taken_tier = Some((tier, why));
+    }
+
+    /// Why this is not the adapter's own tier, if it is not.
+    pub fn why_tier(&self) -> Option<&str> {
+        self.taken_tier.as_ref().map(|(_, why)| why.as_str())
     }
 
     /// What launches may assume, with everything tuned so far; `tier` overrides the adapter's.

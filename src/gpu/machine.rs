@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::device::Gpu;
+use super::device::{Gpu, WGPU_VERSION};
 use super::prepared::{ALIGN_BYTES, Buffers, Prepared};
 use super::readback::Readbacks;
 use super::signal::Signal;
@@ -162,6 +162,12 @@ impl Machine for GpuMachine {
     fn describe(&self) -> String {
         let wgpu::AdapterInfo { name, backend, .. } = &self.gpu.info;
         format!("{name} ({backend}, {:?} kernels{})", self.target.tier, if self.gpu.is_checked { ", checked" } else { "" })
+    }
+
+    fn versions(&self) -> Vec<(&'static str, String)> {
+        let wgpu::AdapterInfo { driver, driver_info, .. } = &self.gpu.info;
+        let driver = format!("{driver} {driver_info}").trim().to_string();
+        vec![("wgpu", WGPU_VERSION.to_string()), ("driver", driver)]
     }
 
     fn layout(&self) -> Layout {

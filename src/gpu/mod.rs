@@ -15,6 +15,8 @@ pub mod prepared;
 pub mod readback;
 /// Something the device will have done.
 pub mod signal;
+/// Which kernel tier computes right numbers here.
+pub mod startup;
 /// Shader text put together from its parts.
 pub mod stitch;
 /// Time of each launch of a plan.

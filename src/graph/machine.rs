@@ -37,6 +37,11 @@ pub trait Machine {
     /// Name for people and files: `cpu (2 threads)` or the adapter's.
     fn describe(&self) -> String;
 
+    /// Name and version of what it computes with, besides Vitrine.
+    fn versions(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// What plans for this machine must keep to.
     fn layout(&self) -> Layout;
 

@@ -1,13 +1,13 @@
 //! Global gradient norm, clip factor, non-finite flag.
 //!
-//!   norm = ‖g‖₂ (ASAM: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
+//!   norm = ‖g‖₂ (ASAM's ascent: ‖|p|∘g‖₂),  clip = min(1, c/(norm + 1e-6)) or 1 where c = 0
 //!
 //! Shapes      g, p [P] → the words of [`crate::graph::Region::Norm`]: norm, clip, flag of updates to skip, flag that stays;
-//!             and words 6, 7 of this step's slot of the ring, when the pass reports. With mixed precision the
-//!             state of the loss scale as a fifth input: a gradient that is not finite, while the loss is and the
+//!             and words 6 (‖g‖₂, always) and 7 (flag) of this step's slot of the ring, when the pass reports.
+//!             With mixed precision the state of the loss scale as a fifth input: a gradient that is not finite, while the loss is and the
 //!             scale can still fall, is an overflow of f16; the flag is then [`OVERFLOW`], and none stays
 //! Derivative  none
-//! Cost        2·P flop, P·4 bytes
+//! Cost        2·P flop, P·4 bytes (ASAM: twice that)
 //! Numerics    sums in fixed chunks, then over the chunks in order; the flag looks at the exponent
 //!             bits of every element, so that a norm that overflows does not raise it
 //! Errors      none
@@ -58,7 +58,8 @@ impl Op for Norm {
     }
 
     fn cost(&self) -> Cost {
-        Cost { flops: 2.0 * self.len as f64, bytes: 4.0 * self.len as f64 }
+        let len = self.len as f64 * if self.adaptive { 2.0 } else { 1.0 };
+        Cost { flops: 2.0 * len, bytes: 4.0 * len }
     }
 
     fn in_place(&self) -> &'static [(usize, usize)] {
@@ -106,7 +107,7 @@ impl Op for Norm {
                 dispatch("fold_sums", fold, flat_groups(num_folded, WORKGROUP)),
                 dispatch("finish", last, [1, 1, 1]),
             ],
-            scratch: vec![2 * num_chunks, 2 * num_folded],
+            scratch: vec![3 * num_chunks, 3 * num_folded],
         }
     }
 }

@@ -8,6 +8,7 @@
 use super::alarm::{Alarm, AlarmKind, Crash, Verdict};
 use super::event::StepStat;
 use super::number::{is_finite, short};
+use super::onset::RecentNorms;
 use super::window::Window;
 use crate::config::experiment::CrashConfig;
 
@@ -39,6 +40,7 @@ pub struct Detector {
     stuck_bound_steps: u64,
     losses: Window,
     log_norms: Window,
+    recent_norms: RecentNorms,
     modal_fracs: Window,
     best: Option<BestMedian>,
     best_at_bound: Option<f64>,
@@ -99,6 +101,7 @@ impl Detector {
             stuck_bound_steps: (2 * warmup_steps).max(steps_per_epoch).max(config.stuck_steps as u64),
             losses: Window::new(config.window),
             log_norms: Window::new(config.window),
+            recent_norms: RecentNorms::new(config.window),
             modal_fracs: Window::new(config.window),
             best: None,
             best_at_bound: None,
@@ -278,16 +281,17 @@ impl Detector {
         let centre = self.log_norms.median(self.config.window / 2);
         let jump = centre.map(|centre| (norm.ln() - centre, self.log_norms.sigma(centre), centre));
         self.log_norms.push(norm.ln());
+        self.recent_norms.push(&self.last.groups);
         let (rise, sigma, centre) = jump?;
         let is_outlier = rise > self.config.explosion_ratio.ln() && rise > self.config.explosion_z * sigma;
         if !is_outlier || self.explosions.place(self.last.step) != 1 {
             return None;
         }
-        let largest = self.last.groups.iter().zip(&self.groups).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name.clone());
-        let group = largest.as_ref().map_or(String::new(), |name| format!(", most of it in {name}"));
+        let first = self.recent_norms.first().and_then(|ix| self.groups.get(ix)).cloned();
+        let group = first.as_ref().map_or(String::new(), |name| format!(", first in {name}"));
         let why = format!("the gradient norm is {}, {:.0} times its median {}{group}", short(norm), rise.exp(), short(centre.exp()),);
         let hint = "set optim.clip_grad = 1, or lower the learning rate";
-        Some(self.alarm(AlarmKind::GradExplosion, why, hint, largest.as_ref()))
+        Some(self.alarm(AlarmKind::GradExplosion, why, hint, first.as_ref()))
     }
 
     fn stuck(&mut self, last_eval: Option<(f64, u64)>) -> Option<Alarm> {

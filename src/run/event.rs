@@ -213,6 +213,9 @@ pub struct Ended {
     pub verdict: Verdict,
     /// The first fatal alarm.
     pub crash: Option<Crash>,
+    /// What stopped a training that could not go on; its status is [`Status::Interrupted`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Where a run is in its life.
@@ -265,7 +268,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Alarm(alarm) => alarm.level,
-            Self::DeviceLost(_) | Self::Unreadable(_) => Level::Warn,
+            Self::DeviceLost(_) | Self::Unreadable(_) | Self::Ended(Ended { error: Some(_), .. }) => Level::Warn,
             _ => Level::Info,
         }
     }
@@ -300,7 +303,10 @@ impl Event {
                 let scale = number::short(event.loss_scale);
                 format!("gradients beyond the range of f16 at a loss scale of {scale}: the step is skipped, and the scale falls")
             }
-            Self::Ended(event) => format!("{}; the run is {}", event.status.name(), event.verdict.name()),
+            Self::Ended(event) => {
+                let error = event.error.as_ref().map_or(String::new(), |error| format!(" by an error: {error}"));
+                format!("{}{error}; the run is {}", event.status.name(), event.verdict.name())
+            }
             Self::Alarm(alarm) => alarm.why.clone(),
         }
     }

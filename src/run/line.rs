@@ -82,9 +82,10 @@ pub fn sort_for_replay(events: &mut [Event]) {
             | Event::Unreadable(_)
             | Event::Overflow(_)
             | Event::Alarm(_) => 4,
-            Event::Ended(_) => 5,
-            Event::Resumed(_) => 6,
-            Event::Started(_) => 7,
+            Event::Resumed(_) => 5,
+            Event::Started(_) => 6,
+            // Whatever goes on from an end cuts it off.
+            Event::Ended(_) => 7,
         };
         (event.step(), rank)
     });

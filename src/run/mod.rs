@@ -37,6 +37,8 @@ pub mod interval;
 pub mod line;
 /// Tags and notes.
 pub mod marks;
+/// Which group of parameters left its usual gradient size first.
+mod onset;
 /// The head of a run folder.
 pub mod meta;
 /// JSON numbers that keep NaN and the infinities.

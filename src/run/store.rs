@@ -76,8 +76,6 @@ impl RunStore {
             files::create_dir(&folder).map_err(|source| Error::io(&folder, "make the folder", source))?;
         }
         platform::write_atomically(&path.join(file::CONFIG), run.config_toml.as_bytes())?;
-        let mut versions = run.versions;
-        versions.insert("vitrine".to_string(), env!("CARGO_PKG_VERSION").to_string());
         let mut store = Self {
             meta: RunMeta {
                 schema: SCHEMA,
@@ -90,7 +88,7 @@ impl RunStore {
                 last: Final::default(),
                 params: run.params,
                 device: run.device,
-                versions,
+                versions: with_own(run.versions),
                 seed: run.seed,
                 data: run.data,
                 parent: None,
@@ -129,13 +127,27 @@ impl RunStore {
     /// off, and so is what only the end had shown; the cut is recorded. Returns the events kept,
     /// in an order that replays to the state at `step`.
     pub fn resume(path: &Path, step: u64) -> Result<(Self, Vec<Event>)> {
+        let is_kept = |line: &Line| line.event.step() <= step && !is_conclusion(&line.event);
+        let (mut store, mut events, last_step) = Self::cut(path, is_kept)?;
+        let resumed = Event::Resumed(Resumed { step, cut_steps: last_step.saturating_sub(step) });
+        store.record(&resumed)?;
+        events.push(resumed);
+        Ok((store, events))
+    }
+
+    /// Opens a run again to record how it ended; all that stands stays.
+    pub fn reopen(path: &Path) -> Result<Self> {
+        Ok(Self::cut(path, |_| true)?.0)
+    }
+
+    /// The folder with some of its lines, their events, and the last step there was.
+    fn cut(path: &Path, is_kept: impl Fn(&Line) -> bool) -> Result<(Self, Vec<Event>, u64)> {
         let mut meta = read::read_header(path)?.meta;
         let lock = lock_folder(path)?;
         let (metrics, notes) = (read::read_metrics(path)?, read::read_notes(path)?);
         let last_step = metrics.iter().map(|line| line.event.step()).max().unwrap_or(0);
 
-        let is_kept = |line: &Line| line.event.step() <= step && !is_conclusion(&line.event);
-        let (metrics, notes) = (filtered(metrics, is_kept), filtered(notes, is_kept));
+        let (metrics, notes) = (filtered(metrics, &is_kept), filtered(notes, &is_kept));
         rewrite(path, file::EVENTS, notes.iter().map(|line| line.text.as_str()))?;
         rewrite(path, file::METRICS, metrics.iter().map(|line| line.text.as_str()))?;
 
@@ -152,7 +164,7 @@ impl RunStore {
         rewrite(path, file::SUMMARY, rows.iter().map(String::as_str))?;
 
         meta.update(&standing);
-        let mut store = Self {
+        let store = Self {
             path: path.to_path_buf(),
             meta,
             standing,
@@ -163,11 +175,7 @@ impl RunStore {
             board: BoardFile::create(path, &read::read_config(path)?)?,
             _lock: lock,
         };
-        let cut_steps = last_step.saturating_sub(step);
-        let resumed = Event::Resumed(Resumed { step, cut_steps });
-        store.record(&resumed)?;
-        events.push(resumed);
-        Ok((store, events))
+        Ok((store, events, last_step))
     }
 
     /// Takes the next event. Everything but a step and a probe also brings `run.json` up to date.
@@ -213,6 +221,11 @@ impl RunStore {
         &self.path
     }
 
+    /// Takes the versions of what computes the run from now on; the next event writes them down.
+    pub fn set_versions(&mut self, versions: BTreeMap<String, String>) {
+        self.meta.versions = with_own(versions);
+    }
+
     /// What `run.json` says.
     pub fn meta(&self) -> &RunMeta {
         &self.meta
@@ -234,6 +247,12 @@ impl RunStore {
         text.push('\n');
         platform::write_atomically(&self.path.join(file::META), text.as_bytes())
     }
+}
+
+/// `versions` and Vitrine's own.
+fn with_own(mut versions: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    versions.insert("vitrine".to_string(), env!("CARGO_PKG_VERSION").to_string());
+    versions
 }
 
 /// The file of a checkpoint in a run folder: `last`, `best` or `pre-crash`.

@@ -21,9 +21,9 @@ const USUAL_STEPS: usize = 128;
 /// Fewer steps than this say nothing.
 const MIN_USUAL_STEPS: usize = 8;
 /// Least factor between a norm and its usual size.
-const MIN_RATIO: f64 = 3.0;
+pub(super) const MIN_RATIO: f64 = 3.0;
 /// Least distance in robust deviations of the logarithm.
-const MIN_DEVIATIONS: f64 = 5.0;
+pub(super) const MIN_DEVIATIONS: f64 = 5.0;
 /// An onset counts if so many of the next steps are outside as well …
 const STAY_STEPS: usize = 5;
 /// … but for one.

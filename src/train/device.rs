@@ -5,6 +5,7 @@ use crate::cpu::machine::CpuMachine;
 use crate::error::Result;
 use crate::gpu::device::{self, Gpu};
 use crate::gpu::machine::GpuMachine;
+use crate::gpu::startup;
 use crate::gpu::tune::{cache_dir, tune};
 use crate::graph::launch::Tier;
 use crate::graph::machine::Machine;
@@ -35,7 +36,7 @@ impl Device {
         match choice {
             DeviceChoice::Cpu => Ok((Self::Cpu, "cpu, as asked".to_string())),
             DeviceChoice::Gpu => {
-                let gpu = Gpu::open(adapter).await?;
+                let gpu = startup::settle(Gpu::open(adapter).await?, startup::trouble).await?;
                 let why = format!("{}, as asked", gpu.info.name);
                 Ok((Self::Gpu(gpu, None), why))
             }
@@ -47,7 +48,11 @@ impl Device {
                 if device::is_software(&infos[best]) {
                     return Ok((Self::Cpu, format!("cpu: {} is a software adapter and slower", infos[best].name)));
                 }
-                Ok(match Gpu::open(adapter).await {
+                let opened = match Gpu::open(adapter).await {
+                    Ok(gpu) => startup::settle(gpu, startup::trouble).await,
+                    Err(error) => Err(error),
+                };
+                Ok(match opened {
                     Ok(gpu) => {
                         let why = gpu.info.name.clone();
                         (Self::Gpu(gpu, None), why)
@@ -55,6 +60,14 @@ impl Device {
                     Err(error) => (Self::Cpu, format!("cpu: {error}")),
                 })
             }
+        }
+    }
+
+    /// Why its kernels are not those of the adapter's own tier, if they are not.
+    pub fn why_tier(&self) -> Option<&str> {
+        match self {
+            Self::Cpu => None,
+            Self::Gpu(gpu, _) => gpu.why_tier(),
         }
     }
 

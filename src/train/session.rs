@@ -17,7 +17,7 @@ use crate::config::{Experiment, Resolved};
 use crate::data;
 use crate::data::loader::Loader;
 use crate::data::prefetch::Prefetch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::platform;
 use crate::run::alarm::{Alarm, Crash, Verdict};
 use crate::run::command::Command;
@@ -109,6 +109,16 @@ pub async fn run(request: &Request, commands: &Receiver<Command>, on_event: &mut
     Session::open(request, on_event).await?.finish(commands).await
 }
 
+/// The last step at which each of these was done, so that none is told twice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    evaluation: Option<u64>,
+    probe: Option<u64>,
+    /// A probe with maps.
+    maps: Option<u64>,
+    checkpoint: Option<u64>,
+}
+
 /// A training under way.
 pub struct Session<'a> {
     request: Request,
@@ -136,7 +146,7 @@ pub struct Session<'a> {
     waited_secs: f64,
     best_top1: Option<f64>,
     evaluated: Option<Totals>,
-    evaluated_step: Option<u64>,
+    done: Done,
     similarity: Vec<f64>,
 }
 
@@ -175,33 +185,40 @@ impl<'a> Session<'a> {
             waited_secs: 0.0,
             best_top1: None,
             evaluated: None,
-            evaluated_step: None,
+            done: Done::default(),
             similarity: Vec::new(),
         };
         session.detector.groups = session.trainer.groups.clone();
         kept.iter().for_each(|event| session.remember(event));
+        session.done.checkpoint = checkpoint::step_of(session.run_dir(), checkpoint::LAST);
         // What is kept was told before; that the run goes on is news.
         if let Some(resumed @ Event::Resumed(_)) = kept.last() {
             (session.on_event)(resumed);
         }
+        let why_device = (request.device == DeviceChoice::Auto).then_some(why_device);
+        let why_tier = device.why_tier().map(str::to_string);
+        let notes = [notes, why_device.into_iter().chain(why_tier).collect(), split.train.notes.clone(), split.test.notes.clone()].concat();
+        match session.announce(notes).await {
+            Ok(()) => Ok(session),
+            Err(error) => Err(session.failed(error)),
+        }
+    }
+
+    async fn announce(&mut self, notes: Vec<String>) -> Result<()> {
         let started = Started {
-            step,
-            name: request.name.clone(),
-            params: session.trainer.estimate.params as u64,
-            device: session.trainer.machine.describe(),
-            num_classes: experiment.model.num_classes,
-            total_steps,
-            steps_per_epoch,
-            warmup_steps: session.schedule.warmup_steps(),
-            groups: session.trainer.groups.clone(),
-            notes: match request.device {
-                DeviceChoice::Auto => [notes, vec![why_device], split.train.notes.clone(), split.test.notes.clone()].concat(),
-                DeviceChoice::Cpu | DeviceChoice::Gpu => [notes, split.train.notes.clone(), split.test.notes.clone()].concat(),
-            },
+            step: self.step,
+            name: self.request.name.clone(),
+            params: self.trainer.estimate.params as u64,
+            device: self.trainer.machine.describe(),
+            num_classes: self.experiment().model.num_classes,
+            total_steps: self.schedule.total_steps(),
+            steps_per_epoch: self.loader.steps_per_epoch() as u64,
+            warmup_steps: self.schedule.warmup_steps(),
+            groups: self.trainer.groups.clone(),
+            notes,
         };
-        session.tell(Event::Started(started))?;
-        session.keep_snapshot().await?;
-        Ok(session)
+        self.tell(Event::Started(started))?;
+        self.keep_snapshot().await
     }
 
     /// The run folder.
@@ -215,8 +232,16 @@ impl<'a> Session<'a> {
             Event::Step(stat) => {
                 self.detector.observe(stat);
             }
-            Event::Eval(eval) => self.best_top1 = Some(self.best_top1.map_or(eval.top1, |best| best.max(eval.top1))),
-            Event::Probe(probe) => self.similarity.clone_from(&probe.cossim),
+            Event::Eval(eval) => {
+                self.best_top1 = Some(self.best_top1.map_or(eval.top1, |best| best.max(eval.top1)));
+                let count = self.test.dataset().len() as u64;
+                self.evaluated = Some(Totals { loss: eval.loss, top1: eval.top1, top5: eval.top5, count });
+                self.done.evaluation = Some(eval.step);
+            }
+            Event::Probe(probe) => {
+                self.similarity.clone_from(&probe.cossim);
+                self.done.probe = Some(probe.step);
+            }
             Event::LrChanged(changed) => self.fixed_lr = Some(changed.lr),
             _ => {}
         }
@@ -352,20 +377,34 @@ impl<'a> Session<'a> {
 
     /// Verdict and outcome.
     fn end(mut self, status: Status) -> Result<Outcome> {
+        let Ended { verdict, crash, .. } = self.conclude(status, None)?;
+        Ok(Outcome {
+            run_dir: self.store.path().to_path_buf(),
+            status,
+            verdict,
+            crash,
+            evaluated: self.evaluated.map(|totals| [totals.loss, totals.top1, totals.top5]),
+            similarity: self.similarity,
+        })
+    }
+
+    /// Records that the training could not go on, and gives the error back.
+    fn failed(&mut self, error: Error) -> Error {
+        // A disk that takes no more says so in the error already.
+        let _ = self.conclude(Status::Interrupted, Some(error.to_string()));
+        error
+    }
+
+    /// The detector's last word, and the end.
+    fn conclude(&mut self, status: Status, error: Option<String>) -> Result<Ended> {
         let last_eval = self.evaluated.map(|totals| (totals.top1, totals.count));
         let judged = self.detector.finish(last_eval);
         for alarm in judged.alarms {
             self.tell(Event::Alarm(alarm))?;
         }
-        self.tell(Event::Ended(Ended { step: self.step, status, verdict: judged.verdict, crash: judged.crash }))?;
-        Ok(Outcome {
-            run_dir: self.store.path().to_path_buf(),
-            status,
-            verdict: judged.verdict,
-            crash: judged.crash,
-            evaluated: self.evaluated.map(|totals| [totals.loss, totals.top1, totals.top5]),
-            similarity: self.similarity,
-        })
+        let ended = Ended { step: self.step, status, verdict: judged.verdict, crash: judged.crash, error };
+        self.tell(Event::Ended(ended.clone()))?;
+        Ok(ended)
     }
 
     fn lr_at(&self, step: u64) -> f64 {

@@ -8,7 +8,7 @@ use super::jobs::{self, Campaign, Job, Room};
 use super::recorded::{Recorded, Standing};
 use super::session::{DeviceChoice, Outcome, Request, Start};
 use crate::config::grid::Grid;
-use crate::config::load::load_for_training;
+use crate::config::load::{load_for_preview, load_for_training};
 use crate::config::{Experiment, Resolved, Sources};
 use crate::error::{Error, Result};
 use crate::platform;
@@ -81,6 +81,15 @@ impl Plan {
     /// Errors: a cell whose config is impossible; the message names the cell. Weights that are wanted and not
     /// given, or the other way round.
     pub fn members(&self) -> Result<Vec<Member>> {
+        self.members_loaded(load_for_training)
+    }
+
+    /// Like [`Plan::members`], of images that need not be there.
+    pub fn preview(&self) -> Result<Vec<Member>> {
+        self.members_loaded(load_for_preview)
+    }
+
+    fn members_loaded(&self, load: fn(&Sources) -> Result<Resolved>) -> Result<Vec<Member>> {
         let mut members = Vec::new();
         let cells = self.grid.cells();
         if self.init.is_some() && !cells.iter().any(|cell| cell.init) {
@@ -101,7 +110,7 @@ impl Plan {
                 let is_based = self.grid.preset.is_some() || self.grid.config.is_some();
                 let preset = if is_based { self.grid.preset.as_deref() } else { Some(FIRST_PRESET) };
                 let sources = Sources { preset, file: self.grid.config.as_deref(), sets, ..Sources::default() };
-                let resolved = load_for_training(&sources).map_err(|error| in_cell(error, &cell.labels))?;
+                let resolved = load(&sources).map_err(|error| in_cell(error, &cell.labels))?;
                 let label = cell.labels.iter().cloned().chain([format!("seed {seed}")]).collect::<Vec<_>>().join("  ");
                 members.push(Member { cell_ix, slot_ix, label, resolved, start: start.clone() });
             }

@@ -27,6 +27,22 @@ fn a_pass_too_large_for_the_adapter_names_one_that_fits() {
 }
 
 #[test]
+fn a_key_is_named_once() {
+    let refused = |set: &str, line: &str| {
+        let answer = vitrine(&["train", "--set", set]);
+        assert_eq!(answer.stderr.lines().next(), Some(line), "{set}");
+    };
+    refused("optim.lr=fast", "error: --set optim.lr: expected a finite number, found the text `\"fast\"`");
+    refused("model.depth=0", "error: --set model.depth is 0; it must lie between 1 and 1024");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("mine.toml"), "[model]\ndepth = 0\n").expect("the file is written");
+    let answer = vitrine_in(folder.path(), &["train", "--config", "mine.toml"]);
+    assert_eq!(answer.stderr.trim_end(), "error: mine.toml:2: model.depth is 0; it must lie between 1 and 1024");
+    let preset = vitrine(&["presets", "demmo"]).stderr;
+    assert!(preset.starts_with("error: unknown preset `demmo`"), "{preset}");
+}
+
+#[test]
 fn an_unknown_preset_names_the_nearest() {
     vitrine(&["train", "--preset", "demmo"]).refused(3, &["error: --preset", "`demmo`", "`demo`"]);
     vitrine(&["presets", "demmo"]).refused(3, &["`demmo`", "`demo`"]);

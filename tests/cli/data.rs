@@ -79,6 +79,12 @@ fn check_lists_and_pack_packs() {
     let dir = photographs();
     let clean = vitrine_in(dir.path(), &["data", "check", "--data-path", "set"]).done();
     assert_eq!(clean, "128 images, shorter sides 10 to 10 pixels: no problem found\n");
+    let findings: Value =
+        serde_json::from_str(&vitrine_in(dir.path(), &["data", "check", "--data-path", "set", "--json"]).done()).expect("one JSON object");
+    assert_eq!(
+        (&findings["images"], &findings["unreadable"], &findings["is_refused"]),
+        (&128.into(), &Value::Array(vec![]), &false.into())
+    );
     cut_off(dir.path(), "train/cat/07.png");
     let damaged = vitrine_in(dir.path(), &["data", "check", "--data-path", "set"]).done();
     assert!(damaged.lines().count() == 2 && damaged.contains("07.png") && damaged.contains("1 problem\n"), "{damaged}");
@@ -97,4 +103,27 @@ fn what_makes_no_sense_is_told() {
     vitrine(&["data", "check", "--data-path", "nowhere"]).refused(3, &["nowhere", "does not exist"]);
     vitrine(&["data", "pack", "--set", "data.kind=fashion-mnist"]).refused(3, &["into memory as a whole"]);
     vitrine(&["data", "pack", "--data-path", ".", "--side", "2"]).refused(2, &["--side", "8..=8192"]);
+}
+
+#[test]
+fn check_lists_the_files_that_are_no_images_however_many() {
+    let dir = photographs();
+    let bad = ["train/cat/00.png", "train/cat/01.png", "train/dog/02.png"];
+    bad.iter().for_each(|name| fs::write(dir.path().join("set").join(name), "<html>").expect("write"));
+    train(dir.path(), &["--quiet"]).refused(3, &["3 of 120 images cannot be read", "vitrine data check"]);
+    let found = vitrine_in(dir.path(), &["data", "check", "--data-path", "set"]);
+    assert_eq!(found.code, Some(3), "{}", found.stderr);
+    assert!(bad.iter().all(|name| found.stdout.contains(name)) && found.stdout.contains("3 problems"), "{}", found.stdout);
+    assert!(found.stderr.contains("3 of 128 images cannot be used"), "{}", found.stderr);
+}
+
+#[test]
+fn one_class_is_none_to_tell_from_another() {
+    let dir = photographs();
+    for half in ["train", "val"] {
+        fs::remove_dir_all(dir.path().join("set").join(half).join("dog")).expect("remove");
+    }
+    train(dir.path(), &["--quiet"]).refused(3, &["set/train: holds one class, cat", "at least two class folders"]);
+    let dir = photographs();
+    train(dir.path(), &["--quiet", "--set", "model.num_classes=3"]).refused(3, &["num_classes = 3, but set/train has 2"]);
 }

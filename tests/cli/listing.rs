@@ -55,3 +55,40 @@ fn folders_without_runs_are_told_from_damaged_ones() {
     list("damaged").refused(3, &["run.json"]);
     vitrine_in(folder.path(), &["runs", "show", "one", "--runs-dir", "damaged"]).refused(3, &["run.json"]);
 }
+
+#[test]
+fn a_dry_run_without_images_tells_all_but_the_steps() {
+    for preset in ["deit-tiny", "deit-small", "deit-small-conv", "deit-base"] {
+        let text = vitrine(&["train", "--preset", preset, "--dry-run", "--device", "cpu"]).done();
+        for row in ["parameters", "images       unknown: data.path is empty", "steps        unknown", "arithmetic"] {
+            assert!(text.contains(row), "{preset}, no `{row}` in: {text}");
+        }
+    }
+    let text = vitrine(&["train", "--preset", "deit-small", "--dry-run", "--device", "cpu", "--json"]).done();
+    let forecast: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    assert!(forecast["params"].as_u64() > Some(20_000_000) && forecast["arena_bytes"].as_u64() > Some(0), "{text}");
+    assert!(forecast.get("total_steps").is_none() && forecast.get("train_images").is_none(), "{text}");
+    let sweep = vitrine(&["sweep", "deit-small-table1", "--dry-run", "--device", "cpu"]).done();
+    assert!(sweep.contains("would begin"), "{sweep}");
+    // What trains still says what is missing.
+    vitrine(&["train", "--preset", "deit-small", "--device", "cpu"]).refused(3, &["data.path is empty", "--data-path"]);
+    vitrine(&["sweep", "deit-small-table1", "--device", "cpu"]).refused(3, &["data.path is empty"]);
+}
+
+#[test]
+fn json_is_honoured_or_refused() {
+    let lines = |text: String| -> Vec<serde_json::Value> { text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect() };
+    let presets = lines(vitrine(&["presets", "--json"]).done());
+    assert!(presets.iter().any(|preset| preset["name"] == "demo" && preset["description"].is_string()), "{presets:?}");
+    let demo = lines(vitrine(&["presets", "demo", "--json"]).done()).remove(0);
+    assert!(demo["toml"].as_str().is_some_and(|text| text.contains("[model]")), "{demo}");
+    vitrine(&["train", "--print-config", "--json"]).refused(2, &["--json", "--print-config"]);
+    for arguments in [["sweep", "stem-lr-warmup"], ["reproduce", "table2"]] {
+        let dry = |more: &[&str]| vitrine(&[&arguments[..], &["--dry-run"], more].concat());
+        for more in [&["--json"][..], &["--format", "json"]] {
+            let runs = lines(dry(more).done());
+            assert!(runs.len() > 10 && runs.iter().all(|run| run["standing"] == "would begin" && run["label"].is_string()), "{runs:?}");
+        }
+        dry(&["--format", "csv"]).refused(2, &["--dry-run", "--format"]);
+    }
+}

@@ -1,11 +1,12 @@
 //! `runs` and its verbs, as a user calls them, on runs recorded for the purpose.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use vitrine::run::event::Status;
 use vitrine::run::store::{NewRun, RunStore};
 
-use super::{Answer, vitrine_in};
+use super::{Answer, command_in, vitrine_in};
 use crate::run_store::sample::{new_run, whole};
 
 /// A recorded run with a checkpoint and an optimiser's file in `folder/runs`.
@@ -58,6 +59,26 @@ fn a_run_travels_as_one_file() {
 }
 
 #[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = record(folder.path(), "demo", "0.001", Status::Finished);
+    // More than a pipe holds, and nothing that gzip makes small.
+    let mut state = 1u64;
+    let noise: Vec<u8> = (0..1 << 20)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .collect();
+    std::fs::write(run.join("checkpoints/last.safetensors"), noise).expect("written");
+    let mut command = command_in(folder.path(), &["runs", "export", "last", "--checkpoints", "-o", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
 fn runs_are_compared_and_marked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = folder.path();
@@ -107,7 +128,9 @@ fn nothing_goes_without_yes() {
     assert!(exists(&calm, "best.safetensors") && !exists(&calm, "last.safetensors"));
     assert!(!wild.exists() && exists(&kept, "last.safetensors"), "tagged runs stay");
 
-    assert!(runs(at, &["rm", "calm"]).done().contains("nothing removed yet"));
+    let unsure = runs(at, &["rm", "calm"]);
+    assert_eq!((unsure.code, unsure.stderr.trim_end()), (Some(2), "error: nothing removed; add --yes"));
+    assert!(unsure.stdout.contains("calm") && unsure.stdout.contains("the whole run"), "{}", unsure.stdout);
     assert!(calm.exists());
     runs(at, &["rm", "calm", "--yes"]).done();
     assert!(!calm.exists());

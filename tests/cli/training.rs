@@ -7,6 +7,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::{Answer, TINY, command_in, vitrine_in, with_sets};
+use crate::support::adapter::adapter;
 
 /// `train` on the tiny model, telling events as JSON.
 fn arguments<'a>(sets: &[&'a str], flags: &[&'a str]) -> Vec<&'a str> {
@@ -41,7 +42,7 @@ fn events_come_as_json_lines_and_the_run_goes_on_where_it_stopped() {
     assert_eq!((&end["status"], &end["exit_code"], &end["steps"]), (&"finished".into(), &0.into(), &3.into()), "{end}");
     assert_eq!(end["similarity"].as_array().map(Vec::len), Some(3), "{end}");
     let id = end["id"].as_str().expect("the run has an id");
-    assert_eq!(end["resume"], format!("vitrine train --resume {id}"));
+    assert_eq!(end["resume"], format!("vitrine train --resume {id} --device cpu"));
 
     let second = vitrine_in(folder.path(), &["train", "--resume", "one", "--max-steps", "5", "--json", "--quiet", "--device", "cpu"]);
     assert_eq!(second.code, Some(0), "{}", second.stderr);
@@ -49,6 +50,29 @@ fn events_come_as_json_lines_and_the_run_goes_on_where_it_stopped() {
     let list = vitrine_in(folder.path(), &["runs", "ls", "--json"]).done();
     let run: Value = serde_json::from_str(&list).expect("one run, one line");
     assert_eq!((&run["id"], &run["final"]["step"]), (&id.into(), &5.into()));
+}
+
+#[test]
+fn the_command_that_goes_on_is_for_a_shell_and_for_the_same_device() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let end = summary(&train(folder.path(), &[], &["--max-steps", "2", "--runs-dir", "Ann's runs"]));
+    let id = end["id"].as_str().expect("the run has an id");
+    let command = format!("vitrine train --resume {id} --runs-dir 'Ann'\\''s runs' --device cpu");
+    assert_eq!(end["resume"], command);
+
+    if adapter().is_none() {
+        return;
+    }
+    let goes_on = ["train", "--resume", "last", "--runs-dir", "Ann's runs", "--json", "--device", "gpu"];
+    let second = vitrine_in(folder.path(), &[&goes_on[..], &["--max-steps", "3"]].concat());
+    let note = "was trained on cpu (";
+    assert!(second.stderr.contains(note), "{}", second.stderr);
+    let started = lines(&second).into_iter().find(|line| line["type"] == "started").expect("it starts");
+    assert!(started["notes"].as_array().is_some_and(|notes| notes.iter().any(|said| said.to_string().contains(note))), "{started}");
+    let resume = summary(&second)["resume"].to_string();
+    assert!(resume.contains("--device gpu"), "{resume}");
+    let third = vitrine_in(folder.path(), &[&goes_on[..], &["--max-steps", "4"]].concat());
+    assert!(third.code == Some(0) && !third.stderr.contains("was trained on"), "{}", third.stderr);
 }
 
 #[test]
@@ -89,6 +113,24 @@ fn ctrl_c_writes_a_checkpoint_and_exits_130() {
     assert_eq!((&end["status"], &end["exit_code"]), (&"interrupted".into(), &130.into()), "{end}");
     let checkpoint = folder.path().join(end["run_dir"].as_str().expect("a path")).join("checkpoints/last.safetensors");
     assert!(checkpoint.is_file(), "{}", checkpoint.display());
+}
+
+#[test]
+fn the_kernels_of_an_adapter_can_be_chosen() {
+    if adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let on_tier = |tier: &str| {
+        let mut command = command_in(folder.path(), &["train", "--preset", "bench-64x4", "--device", "gpu", "--max-steps", "1", "--json"]);
+        let output = command.args(&TINY[4..]).env("VITRINE_TIER", tier).output().expect("the binary starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, stdout, stderr) = on_tier("t1");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("Tiled kernels") && stderr.contains("T1 kernels, as VITRINE_TIER asks for"), "{stderr}");
+    let (code, _, stderr) = on_tier("T9");
+    assert!(code == Some(2) && stderr.contains("VITRINE_TIER=T9") && stderr.contains("T0n"), "{stderr}");
 }
 
 #[test]

@@ -122,3 +122,32 @@ fn a_learned_run_is_driven_off_from_the_command_line() {
     cli(folder.path(), &["--at", "last"]).refused(2, &["--from"]);
     cli(folder.path(), &["--from", "learned", "--set", "schedule.epochs=1"]).refused(3, &["step 300", "schedule.epochs"]);
 }
+
+#[test]
+fn a_fork_has_the_best_weights_that_its_history_speaks_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Weights that hardly move: the first evaluation, at step 31, stays the best.
+    let request = Request { max_steps: Some(40), ..request(folder.path(), &["optim.lr=1e-9", "schedule.epochs=2", "train.eval_every=1"]) };
+    let parent = train(&request, |_, _| {});
+    let fork = Request { max_steps: Some(42), start: Start::Fork(parent.run_dir.clone(), "last".into()), ..request };
+    let best = |outcome: &Outcome| outcome.run_dir.join("checkpoints/best.safetensors");
+    let forked = train(&fork, |_, _| {});
+    assert!(std::fs::read(best(&parent)).expect("best") == std::fs::read(best(&forked)).expect("a copy"));
+    let run = recorded(&forked);
+    assert_eq!(run.header.meta.best.map(|best| best.step), Some(31));
+    let copied = |event: &Event| matches!(event, Event::Checkpoint(made) if made.state_step == Some(31) && made.step == 40);
+    assert!(run.events.iter().any(copied), "{:?}", run.events);
+
+    std::fs::remove_file(best(&parent)).expect("it was there");
+    let mut notes = Vec::new();
+    let without = train(&fork, |event, _| {
+        if let Event::Started(started) = event {
+            notes.clone_from(&started.notes);
+        }
+    });
+    assert!(notes.iter().any(|note| note.contains("best weights so far, of step 31")), "{notes:?}");
+    let run_dir = without.run_dir.to_str().expect("UTF-8");
+    let evaluated = vitrine_in(folder.path(), &["eval", "--run", run_dir, "--device", "cpu"]);
+    assert!(evaluated.stderr.contains("of step 31, are not kept; taking `last`"), "{}", evaluated.stderr);
+    evaluated.done();
+}

@@ -207,7 +207,7 @@ fn sample(plan: &Plan) -> Sample {
     };
     let crash = plan.crash_step.map(|step| Crash { kind: AlarmKind::NonFinite, step });
     let status = if crash.is_some() { Status::Crashed } else { Status::Finished };
-    events.push(Event::Ended(Ended { step: last_step, status, verdict, crash }));
+    events.push(Event::Ended(Ended { step: last_step, status, verdict, crash, error: None }));
     let head = RunHead {
         key: RunKey(plan.id.to_string()),
         origin: Origin::Kept,

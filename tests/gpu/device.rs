@@ -1,7 +1,7 @@
 //! Which adapter is taken, and what is said when there is none.
 
 use vitrine::error::Error;
-use vitrine::gpu::device::pick;
+use vitrine::gpu::device::{WGPU_VERSION, pick};
 use wgpu::{AdapterInfo, Backend, DeviceType};
 
 fn adapter(name: &str, kind: DeviceType) -> AdapterInfo {
@@ -27,6 +27,15 @@ fn a_card_comes_before_other_adapters() {
 fn a_part_of_the_name_in_any_case_is_enough() {
     assert_eq!(pick(&three(), Some("LLVMPIPE")).expect("by name"), 0);
     assert_eq!(pick(&three(), Some("graphics")).expect("by name"), 1);
+}
+
+#[test]
+fn the_version_of_wgpu_is_that_of_the_lock_file() {
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("the lock file");
+    let lock: toml::Table = lock.parse().expect("TOML");
+    let packages = lock["package"].as_array().expect("packages");
+    let wgpu = packages.iter().find(|package| package["name"].as_str() == Some("wgpu")).expect("wgpu is one of them");
+    assert_eq!(wgpu["version"].as_str(), Some(WGPU_VERSION));
 }
 
 #[test]

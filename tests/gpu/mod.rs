@@ -2,5 +2,6 @@
 
 mod device;
 mod machine;
+mod startup;
 mod tune;
 mod unroll;

@@ -55,6 +55,45 @@ fn multiplies_as_by_hand() {
     }
 }
 
+/// y on so many threads of the processor, in f32.
+fn bits_on_threads(form: Form, sizes: [usize; 3], num_threads: usize) -> Vec<u32> {
+    use vitrine::cpu::machine::CpuMachine;
+    use vitrine::graph::Scalars;
+    use vitrine::graph::machine::Machine;
+    use vitrine::graph::plan::{Layout, Plan};
+    let [m, n, k] = sizes;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads).build().expect("threads");
+    pool.install(|| {
+        let mut graph = Graph::new();
+        let (a, b) = if form == Form::Tn { ([k, m], [k, n]) } else { ([m, k], if form == Form::Nt { [n, k] } else { [k, n] }) };
+        let a = graph.leaf(Place::new(Region::Params, 0), a);
+        let b = graph.leaf(Place::new(Region::Grads, 0), b);
+        let y = matmul(&mut graph, form, a, b).expect("the shapes fit");
+        graph.store(y, Place::new(Region::Logits, 0));
+        let mut machine = CpuMachine::<f32>::new(&[(Region::Params, m * k), (Region::Grads, k * n), (Region::Logits, m * n)]);
+        let plan = machine.load(Plan::new("threads", &graph, &Layout::processor()).expect("plans")).expect("loads");
+        let noise = |seed, len| Tensor::normal(seed, &[len]).data;
+        machine.upload(Place::new(Region::Params, 0), &noise(1, m * k)).expect("fits");
+        machine.upload(Place::new(Region::Grads, 0), &noise(2, k * n)).expect("fits");
+        machine.run(plan, &Scalars::default()).expect("runs");
+        machine.region(Region::Logits).iter().map(|value| value.to_bits()).collect()
+    })
+}
+
+#[test]
+fn the_number_of_threads_decides_no_bit() {
+    // Heads of few classes, ragged rows, one column, several blocks of columns and of k.
+    let sizes = [[64, 10, 64], [17, 5, 16], [33, 2, 40], [300, 1, 33], [97, 96, 400], [788, 385, 70], [1111, 48, 64], [65, 64, 1500]];
+    for form in FORMS {
+        for sizes in sizes {
+            let one = bits_on_threads(form, sizes, 1);
+            for num_threads in [2, 3, 4, 5, 8] {
+                assert!(one == bits_on_threads(form, sizes, num_threads), "{form:?} {sizes:?}: {num_threads} threads give other bits");
+            }
+        }
+    }
+}
+
 #[test]
 fn agrees_at_ragged_sizes() {
     for form in FORMS {

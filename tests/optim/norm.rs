@@ -50,6 +50,16 @@ fn asam_weighs_by_the_parameters() {
 }
 
 #[test]
+fn asam_reports_the_norm_of_the_gradients_themselves() {
+    let mut runner = runner(2, true);
+    runner.set(Region::Grads, &[3.0, -4.0]);
+    runner.set(Region::Params, &[0.125, 0.0]);
+    runner.step(scalars(0.0, 1));
+    assert_close(&runner.get(Region::Norm)[..1], &[0.375]);
+    assert_close(&runner.get(Region::Ring)[SLOT_LEN + 6..][..1], &[5.0]);
+}
+
+#[test]
 fn any_non_finite_gradient_raises_the_flag_and_the_sticky_flag_stays() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for place in [0, 63, LEN - 1] {

@@ -213,6 +213,25 @@ fn a_gradient_explosion_warns() {
 }
 
 #[test]
+fn an_explosion_names_the_group_that_left_its_usual_size_first() {
+    let mut detector = Detector::new(&CrashConfig::default(), 10, 0, 100);
+    detector.groups = ["patch_embed", "blocks.0.mlp", "head"].map(str::to_string).to_vec();
+    let mut alarms = Vec::new();
+    for step in 1..=300u64 {
+        let noise = 1.0 + 0.05 * (step % 7) as f64;
+        // The MLP rises early and stays small beside the head, which is always the largest; the stem follows late.
+        let mlp = if step >= 290 { 0.9 } else { 0.1 };
+        let stem = if step >= 300 { 30.0 } else { 0.2 };
+        let groups = vec![stem * noise, mlp * noise, if step >= 300 { 40.0 } else { 1.0 } * noise];
+        let grad_norm = groups.iter().map(|norm| norm * norm).sum::<f64>().sqrt();
+        alarms.extend(detector.observe(&StepStat { step, loss: 1.0, grad_norm, groups, ..StepStat::default() }));
+    }
+    assert_eq!(kinds(&alarms), [AlarmKind::GradExplosion]);
+    assert_eq!((alarms[0].step, alarms[0].first.as_deref()), (300, Some("blocks.0.mlp")));
+    assert!(alarms[0].why.ends_with("first in blocks.0.mlp"), "{}", alarms[0].why);
+}
+
+#[test]
 fn two_classes_do_not_trip_the_margins() {
     let mut detector = Detector::new(&CrashConfig::default(), 2, 0, 100);
     for step in 1..=600 {

@@ -52,6 +52,7 @@ pub fn one_of_each() -> Vec<Event> {
             status: Status::Crashed,
             verdict: Verdict::Crashed,
             crash: Some(Crash { kind: AlarmKind::NonFinite, step: 1 }),
+            error: Some("the disk is full".to_string()),
         }),
     ]
 }

@@ -86,6 +86,7 @@ pub fn ended(step: u64, status: Status) -> Event {
         status,
         verdict: if is_crash { Verdict::Crashed } else { Verdict::Unstable },
         crash: is_crash.then_some(crash),
+        error: None,
     })
 }
 

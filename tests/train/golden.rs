@@ -63,4 +63,4 @@ macro_rules! cases {
     };
 }
 
-cases! { vit_patchify vit_conv_full vit_conv_strides2222 vit_conv_full_sam vit_ffn_conv1d_bn }
+cases! { vit_patchify vit_patchify_asam vit_conv_full vit_conv_strides2222 vit_conv_full_sam vit_ffn_conv1d_bn }

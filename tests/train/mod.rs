@@ -7,6 +7,7 @@ pub mod golden;
 mod lost;
 pub mod outcomes;
 mod resume;
+mod threads;
 pub mod toy;
 mod trace;
 mod variants;

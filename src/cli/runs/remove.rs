@@ -12,7 +12,7 @@ use super::{Place, output};
 
 const RM_EXAMPLES: &str = "\
 Examples:
-  vitrine runs rm 20260509-073045-demo         says what would go
+  vitrine runs rm 20260509-073045-demo         says what would go, and exits 2
   vitrine runs rm 20260509-073045-demo --yes   removes it
 
 A run that is being trained is refused.";
@@ -83,7 +83,8 @@ pub(super) fn rm(args: &RmArgs) -> Result<u8> {
             removals.push(Removal { bytes: gc::size_of(&path), path, why: "the whole run" });
         }
     }
-    carry_out(&removals, args.yes, false)
+    let code = carry_out(&removals, args.yes, false)?;
+    if args.yes { Ok(code) } else { Err(Error::usage("nothing removed", "add --yes")) }
 }
 
 /// Removes what nobody misses, or says what that is.
@@ -115,7 +116,7 @@ fn carry_out(removals: &[Removal], is_meant: bool, json: bool) -> Result<u8> {
     let end = match (removals.is_empty(), is_meant) {
         (true, _) => "nothing to remove\n".to_string(),
         (false, true) => format!("removed; {total} freed\n"),
-        (false, false) => format!("nothing removed yet; --yes removes this and frees {total}\n"),
+        (false, false) => format!("nothing removed yet: {total} would be freed with --yes\n"),
     };
     output::print(&(report::aligned(&rows) + &end))?;
     Ok(0)

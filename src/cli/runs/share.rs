@@ -115,7 +115,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<u8> {
 /// Packs through a file beside the goal, so that a run of many gigabytes needs no memory.
 fn pack(folder: &Path, out: &Path, with_checkpoints: bool) -> Result<u8> {
     if out == Path::new("-") {
-        vitrun::pack(folder, with_checkpoints, std::io::stdout().lock()).map(drop)?;
+        output::stream(|stdout| vitrun::pack(folder, with_checkpoints, stdout).map(drop))?;
         return Ok(0);
     }
     let temporary = out.with_file_name(format!(".{}.{}.tmp", name_of(out), std::process::id()));

@@ -31,7 +31,7 @@ impl Session<'_> {
             return Ok(true);
         }
         if is_probe_due {
-            self.probe(false).await?;
+            self.probe(self.step == self.last_step).await?;
         }
         if is_eval_due {
             self.evaluate().await?;
@@ -46,12 +46,19 @@ impl Session<'_> {
         Ok(false)
     }
 
-    /// Looks at the probe batch, at the end of a run with maps.
+    /// Looks at the probe batch, at the end of a run with maps. A step that has been told of is not told again: its
+    /// file is renewed.
     pub(super) async fn probe(&mut self, is_end: bool) -> Result<()> {
         let last_lr = self.lr_at(self.step.saturating_sub(1));
         let file = self.probe_batch.probe(&mut self.trainer, self.step, last_lr, is_end).await?;
         file.to_tensors().write(&self.store.probe_path(self.step))?;
+        if is_end {
+            self.done.maps = Some(self.step);
+        }
         self.similarity = file.cossim.iter().map(|value| f64::from(*value)).collect();
+        if self.done.probe.replace(self.step) == Some(self.step) {
+            return Ok(());
+        }
         // Before the first step there is no update.
         let updates = if self.step > 0 { update_ratios(&mut self.trainer, self.step, last_lr).await? } else { Vec::new() };
         let updates = updates.into_iter().map(number::rounded).collect();
@@ -62,7 +69,7 @@ impl Session<'_> {
         let workers = self.experiment().data.workers;
         let totals = evaluate(&mut self.trainer, &self.test, workers, async |_, _| Ok(())).await?;
         self.tell_unreadable()?;
-        (self.evaluated, self.evaluated_step) = (Some(totals), Some(self.step));
+        (self.evaluated, self.done.evaluation) = (Some(totals), Some(self.step));
         if self.best_top1.is_none_or(|best| totals.top1 > best) {
             self.best_top1 = Some(totals.top1);
             self.save_weights("best", Source::Trained).await?;
@@ -77,6 +84,7 @@ impl Session<'_> {
         let path = checkpoint::save(self.store.path(), machine.as_mut(), parameters, experiment, &position).await?;
         spread::show(&mut self.store, machine.as_mut(), parameters, position.step).await?;
         self.tell_checkpoint(path, None)?;
+        self.done.checkpoint = Some(self.step);
         if self.experiment().train.ema > 0.0 {
             self.save_weights("ema", Source::Averaged).await?;
         }
@@ -124,13 +132,15 @@ impl Session<'_> {
         let is_crash = status == Status::Crashed || self.collect(true).await?;
         let status = if is_crash { Status::Crashed } else { status };
         if status == Status::Finished {
-            self.probe(true).await?;
-            if self.evaluated_step != Some(self.step) {
+            if self.done.maps != Some(self.step) {
+                self.probe(true).await?;
+            }
+            if self.done.evaluation != Some(self.step) {
                 self.evaluate().await?;
             }
         }
         // A crashed state is kept apart; the last checkpoint stays the last good one.
-        if status != Status::Crashed {
+        if status != Status::Crashed && self.done.checkpoint != Some(self.step) {
             self.checkpoint().await?;
         }
         Ok(status)

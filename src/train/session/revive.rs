@@ -1,5 +1,6 @@
 //! The training to its end, over lost devices: a new device, the plans again, the last checkpoint.
 
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use super::checkpoint::{self, LAST};
@@ -7,7 +8,9 @@ use super::{Outcome, Session, Start};
 use crate::error::{Error, Result};
 use crate::platform::files;
 use crate::run::command::Command;
-use crate::run::event::{DeviceLost, Event};
+use crate::run::event::{DeviceLost, Ended, Event, Status};
+use crate::run::meta::RunMeta;
+use crate::run::store::RunStore;
 
 /// Devices lost in a row, with hardly a step between them, before the session gives up.
 const MAX_LOSSES: u64 = 3;
@@ -31,7 +34,7 @@ impl Session<'_> {
                 return Err(Error::file(self.store.path(), format!("the run folder is gone ({error})"), hint));
             }
             if !self.trainer.machine.is_lost() || losses > MAX_LOSSES {
-                return Err(error);
+                return Err(self.failed(error));
             }
             self = self.revived(&error).await?;
         }
@@ -46,12 +49,32 @@ impl Session<'_> {
             checkpoint::save_snapshot(&run_dir, LAST, snapshot, &trainer.parameters, &trainer.experiment)?;
         }
         drop((store, trainer));
-        request.start =
-            if checkpoint::has_last(&run_dir) { Start::Resume(run_dir) } else { Start::Again(run_dir, Box::new(request.start)) };
-        let mut session = Self::open(&request, on_event).await?;
+        request.start = if checkpoint::has_last(&run_dir) {
+            Start::Resume(run_dir.clone())
+        } else {
+            Start::Again(run_dir.clone(), Box::new(request.start))
+        };
+        let mut session = match Self::open(&request, on_event).await {
+            Ok(session) => session,
+            Err(error) => return Err(unrevived(&run_dir, lost_at_step, error)),
+        };
         session.is_paused = is_paused;
         let what = error.to_string();
         session.tell(Event::DeviceLost(DeviceLost { step: session.step, lost_at_step, what }))?;
         Ok(session)
     }
+}
+
+/// Records that no device was found for the run to go on with, and gives the error back.
+fn unrevived(run_dir: &Path, step: u64, error: Error) -> Error {
+    if let Ok(mut store) = RunStore::reopen(run_dir) {
+        let RunMeta { status, verdict, crash, .. } = *store.meta();
+        // What the session itself could still record stands already.
+        if status == Status::Running {
+            let ended = Ended { step, status: Status::Interrupted, verdict, crash, error: Some(error.to_string()) };
+            // Without room on the disk there is nowhere to say it.
+            let _ = store.record(&Event::Ended(ended));
+        }
+    }
+    error
 }
