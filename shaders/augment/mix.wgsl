@@ -35,10 +35,10 @@ fn blend(@builtin(global_invocation_id) global: vec3<u32>, @builtin(num_workgrou
     let lambda = rows[start];
     let is_pasted = f32(row) >= rows[start + 1u] && f32(row) < rows[start + 2u]
         && f32(column) >= rows[start + 3u] && f32(column) < rows[start + 4u];
-    let from = ((dims.batch - 1u - image) * num_pixels + place) * 3u;
+    let partner_at = ((dims.batch - 1u - image) * num_pixels + place) * 3u;
     let to = pixel * 3u;
     for (var channel = 0u; channel < 3u; channel++) {
-        let partner = mirror[from + channel];
+        let partner = mirror[partner_at + channel];
         mixed[to + channel] = select(lambda * own[to + channel] + (1.0 - lambda) * partner, partner, is_pasted);
     }
 }

@@ -13,6 +13,7 @@ use super::sample::{self, Sample};
 fn live() -> Sample {
     let mut live = sample::short();
     live.head.is_live = true;
+    live.head.origin = vitrine::dashboard::host::Origin::Trained;
     live.events.pop();
     live
 }

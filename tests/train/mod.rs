@@ -7,6 +7,7 @@ pub mod golden;
 mod lost;
 pub mod outcomes;
 mod resume;
+mod selftest;
 pub mod toy;
 mod trace;
 mod variants;
