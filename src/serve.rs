@@ -119,7 +119,7 @@ impl Site {
     fn index_of_runs(&self) -> Option<Response> {
         let listing = read::list(self.runs_dir.as_deref()?).ok()?;
         let listed = listing.runs.into_iter().map(|run| {
-            let files = names_in_folder(&run.path, false).unwrap_or_default().into_iter();
+            let files = names_in_folder(&run.path, true).unwrap_or_default().into_iter();
             let with_len = files.filter_map(|(name, path)| Some((name, std::fs::metadata(path).ok()?.len())));
             let id = run.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Listed { id, is_live: run.is_live, files: with_len.collect() }

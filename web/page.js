@@ -18,15 +18,68 @@ async function fallBack(why) {
   document.body.classList.add("plain");
   document.getElementById("why").textContent = why;
   const list = document.getElementById("reports");
-  const site = await (await fetch("./site.json")).json();
-  for (const [name, file] of Object.entries(site.reports ?? {})) {
+  const reports = await reportsOfSite();
+  if (!reports?.length) list.replaceWith(reports ? "There are no reports on this site." : "The list of reports cannot be fetched: is the site still there?");
+  for (const [name, file] of reports ?? []) {
     const item = list.appendChild(document.createElement("li"));
     const link = item.appendChild(document.createElement("a"));
     link.href = file;
     link.textContent = name.replace(/\.html$/, "");
   }
-  if (!list.childElementCount) list.replaceWith("There are no reports on this site.");
-  say(why);
+}
+
+// [name, file] of the recorded reports; nothing where the site does not answer.
+async function reportsOfSite() {
+  try {
+    return Object.entries((await (await fetch("./site.json")).json()).reports ?? {});
+  } catch {
+    return undefined;
+  }
+}
+
+// What cannot go on says so over the screens, to everybody, with the way out.
+function showEnd(why) {
+  document.getElementById("end-why").textContent = why;
+  document.getElementById("end").hidden = false;
+}
+
+// Browsers write the address some 100 times in 10 s at most, and throw beyond.
+const ADDRESS_MILLIS = 350;
+
+// Writes the address of the view: at once where the screen changes, so that Back leads to the last one, and else not more
+// often than browsers allow, the last view in any case.
+function addressBar() {
+  const screenOf = (hash) => hash.split("?")[0];
+  const shown = () => location.hash.slice(1);
+  let isFirst = true;
+  let wanted;
+  let timer;
+  const write = (how) => {
+    try {
+      history[how](null, "", `#${wanted}`);
+      wanted = undefined;
+    } catch {
+      // The next turn of the timer tries again.
+    }
+  };
+  const turn = () => {
+    const isDue = wanted !== undefined;
+    if (isDue) write("replaceState");
+    timer = isDue ? setTimeout(turn, ADDRESS_MILLIS) : undefined;
+  };
+  return {
+    set(hash) {
+      const isElsewhere = !isFirst && screenOf(hash) !== screenOf(wanted ?? shown());
+      if (isElsewhere && wanted !== undefined) write("replaceState");
+      isFirst = false;
+      wanted = hash;
+      if (isElsewhere) write("pushState");
+      else if (timer === undefined) write("replaceState");
+      timer ??= setTimeout(turn, ADDRESS_MILLIS);
+    },
+    // Somebody went elsewhere: what was still to be written is of the view that was left.
+    forget: () => (wanted = undefined),
+  };
 }
 
 const entriesOf = (folder) =>
@@ -107,25 +160,77 @@ async function putImages(folder, post, tell) {
   return images.length > 0;
 }
 
+// The files of a picked folder as the entries that a dropped one has.
+function entryOf(files) {
+  const root = { isDirectory: true, below: new Map() };
+  for (const file of files) {
+    const parts = file.webkitRelativePath.split("/");
+    let folder = root;
+    for (const part of parts.slice(0, -1)) {
+      if (!folder.below.has(part)) folder.below.set(part, { isDirectory: true, name: part, below: new Map() });
+      folder = folder.below.get(part);
+    }
+    folder.below.set(parts.at(-1), { isFile: true, name: parts.at(-1), file: (resolve) => resolve(file) });
+  }
+  const withReaders = (folder) => {
+    folder.createReader = () => {
+      const portions = [[...folder.below.values()], []];
+      return { readEntries: (resolve) => resolve(portions.shift()) };
+    };
+    for (const entry of folder.below.values()) if (entry.isDirectory) withReaders(entry);
+    return folder;
+  };
+  return [...withReaders(root).below.values()].filter((entry) => entry.isDirectory);
+}
+
+// Takes folders: every run in them, or else their images.
+function folderTaker(onRun, post, tell) {
+  return (folders) => {
+    let found = 0;
+    const count = (...run) => (found++, onRun(...run));
+    Promise.all(folders.map((folder) => runsIn(folder, count)))
+      .then(async () => found || (await putImages(folders[0], post, tell)) || onRun(folders[0].name, []))
+      .catch((error) => tell(`The folder cannot be read: ${error?.message ?? error}`));
+  };
+}
+
 // Folders are ours to read; files go to the canvas.
-function watchFolders(onRun, post, tell) {
+function watchFolders(takeFolders) {
   const take = (event) => {
     const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
     const folders = entries.filter((entry) => entry?.isDirectory);
     if (!folders.length) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    let found = 0;
-    const count = (...run) => (found++, onRun(...run));
-    Promise.all(folders.map((folder) => runsIn(folder, count)))
-      .then(async () => found || (await putImages(folders[0], post, tell)) || onRun(folders[0].name, []))
-      .catch((error) => say(`The folder cannot be read: ${error?.message ?? error}`));
+    takeFolders(folders);
   };
   window.addEventListener("drop", take, { capture: true });
 }
 
+// Reports the end of the trainer once: a worker that could not be loaded, a panic, memory that ran out.
+function watchTrainer(worker) {
+  let onEnd = (why) => fallBack(`The trainer could not start: ${why}`);
+  let ended;
+  const end = (why) => {
+    if (ended !== undefined) return;
+    ended = why;
+    worker.terminate();
+    onEnd(why);
+  };
+  worker.onerror = (event) => end(event.message || "its script could not be loaded");
+  worker.onmessageerror = () => end("one of its messages could not be read");
+  return {
+    end,
+    // From now on the screens are told.
+    tell(told) {
+      onEnd = told;
+      if (ended !== undefined) told(ended);
+    },
+  };
+}
+
 // What the screens ask of the page around them.
-function frontOf(worker) {
+function frontOf(worker, trainer) {
   let isAwake = false;
   let lock;
   const holdLock = async () => {
@@ -139,12 +244,26 @@ function frontOf(worker) {
   // A browser takes the lock away from a page that is hidden.
   document.addEventListener("visibilitychange", holdLock);
   const post = (text, bytes) => worker.postMessage({ text, bytes }, bytes ? [bytes.buffer] : []);
+  // A page that is left may not come back: what is not kept yet is kept now.
+  const keep = () => post(JSON.stringify("Keep"));
+  window.addEventListener("pagehide", keep);
+  document.addEventListener("visibilitychange", () => document.hidden && keep());
+  const address = addressBar();
+  let takeFolders;
   return {
     post,
-    listen(onMessage, onHash, onFolder) {
-      worker.onmessage = ({ data }) => (data.failure ? fallBack(`The trainer could not start: ${data.failure}`) : onMessage(data.text, data.bytes));
-      window.addEventListener("hashchange", () => onHash(location.hash.slice(1)));
-      watchFolders(onFolder, post, (text) => onMessage(JSON.stringify({ Notice: { Message: text } })));
+    listen(onMessage, onHash, onFolder, onEnd) {
+      worker.onmessage = ({ data }) => (data.failure ? trainer.end(data.failure) : onMessage(data.text, data.bytes));
+      trainer.tell((why) => {
+        onEnd(why);
+        showEnd(`The trainer has stopped: ${why}. What was kept goes on from its last checkpoint.`);
+      });
+      window.addEventListener("hashchange", () => {
+        address.forget();
+        onHash(location.hash.slice(1));
+      });
+      takeFolders = folderTaker(onFolder, post, (text) => onMessage(JSON.stringify({ Notice: { Message: text } })));
+      watchFolders(takeFolders);
     },
     pickFiles(onFile) {
       const input = document.createElement("input");
@@ -153,6 +272,13 @@ function frontOf(worker) {
       input.onchange = async () => {
         for (const file of input.files) onFile(file.name, new Uint8Array(await file.arrayBuffer()));
       };
+      input.click();
+    },
+    pickFolder() {
+      const input = document.createElement("input");
+      input.type = "file";
+      input.webkitdirectory = true;
+      input.onchange = () => input.files.length && takeFolders(entryOf(input.files));
       input.click();
     },
     download(name, bytes) {
@@ -164,7 +290,7 @@ function frontOf(worker) {
     },
     say,
     hash: () => location.hash.slice(1),
-    setHash: (hash) => history.replaceState(null, "", `#${hash}`),
+    setHash: address.set,
     link: (hash) => `${location.href.split("#")[0]}#${hash}`,
     keepAwake(isTraining) {
       isAwake = isTraining;
@@ -190,18 +316,29 @@ async function begin() {
   if (typeof WebAssembly !== "object") return fallBack("This browser has no WebAssembly");
   if (!hasCanvas()) return fallBack("This browser has neither WebGPU nor WebGL 2");
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "trainer" });
+  const trainer = watchTrainer(worker);
+  worker.onmessage = ({ data }) => data.failure && trainer.end(data.failure);
   const module = await WebAssembly.compileStreaming(fetch(new URL("./vitrine_bg.wasm", import.meta.url)));
   const asked = new URLSearchParams(location.search);
-  worker.postMessage({ module, about: { base_url: new URL(".", location.href).href, device: asked.get("device") ?? "auto" } });
+  const browser = { user_agent: navigator.userAgent, is_secure: window.isSecureContext, has_webgpu: Boolean(navigator.gpu) };
+  worker.postMessage({ module, about: { base_url: new URL(".", location.href).href, device: asked.get("device") ?? "auto", ...browser } });
   if (asked.has("bench")) return measure(worker, asked);
   await init({ module_or_path: module });
   // The screens smooth their edges themselves; several samples a pixel would be most of a frame where WebGL is software.
   const canvas = document.getElementById("canvas");
   canvas.getContext("webgl2", { antialias: false, depth: false, stencil: false });
   // For people with a console, and for tests: `vitrine.state()`, `vitrine.ask("\"ListRuns\"")`, `vitrine.letters()`.
-  window.vitrine = Object.assign(await show(frontOf(worker), canvas), { letters });
+  window.vitrine = Object.assign(await show(frontOf(worker, trainer), canvas), { letters });
   document.body.classList.add("running");
 }
 
+// A panic of the page leaves a canvas that no longer moves.
+window.onPanic = (text) => showEnd(`The page has stopped: ${text}`);
+document.getElementById("again").onclick = () => location.reload();
+// Browsers keep Ctrl-K for themselves unless it is taken before anybody else sees it.
+const takeKeys = (event) => {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key?.toLowerCase() === "k") event.preventDefault();
+};
+window.addEventListener("keydown", takeKeys, { capture: true });
 window.addEventListener("unhandledrejection", (event) => say(`Something went wrong: ${event.reason}`));
 begin().catch((error) => fallBack(`The page could not start: ${error?.message ?? error}`));

@@ -29,6 +29,13 @@ function outside(storage) {
   };
 }
 
+// What ends WebAssembly for good: a panic, a trap, memory that ran out. Other errors stand on the console.
+const fail = (why) => self.postMessage({ failure: String(why) });
+const failIfTrap = (error) => (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) && fail(error.message);
+self.onPanic = fail;
+self.addEventListener("error", (event) => failIfTrap(event.error));
+self.addEventListener("unhandledrejection", (event) => failIfTrap(event.reason));
+
 async function begin() {
   const first = await new Promise((resolve) => {
     const look = () => (early.length ? resolve(early.shift().data) : setTimeout(look, 1));
@@ -48,4 +55,4 @@ async function begin() {
   for (const event of early.splice(0)) take(event.data.text, event.data.bytes);
 }
 
-begin().catch((error) => self.postMessage({ failure: String(error?.stack ?? error) }));
+begin().catch((error) => fail(error?.stack ?? error));

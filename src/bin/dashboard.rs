@@ -3,6 +3,12 @@
 /// Doctor's facts and timings.
 #[path = "dashboard/checkup.rs"]
 mod checkup;
+/// Runs and weights as files to save.
+#[path = "dashboard/exports.rs"]
+mod exports;
+/// What a training takes, and how long.
+#[path = "dashboard/pace.rs"]
+mod pace;
 
 #[cfg(not(target_arch = "wasm32"))]
 #[path = "dashboard/native/mod.rs"]

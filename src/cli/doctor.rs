@@ -112,14 +112,18 @@ fn describe(info: &wgpu::AdapterInfo, gpu: &Result<Gpu>) -> Result<Adapter> {
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "of unknown kind",
     };
+    let mut kernels = Vec::new();
+    let tested = gpu.as_ref().map(|gpu| selftest::check(gpu, &mut |so_far| kernels = so_far.to_vec()).wait().err());
+    // A device that is lost in the middle leaves what was found before.
+    let trouble = tested.map_err(ToString::to_string).map_or_else(Some, |lost| lost.map(|error| error.to_string()));
     Ok(Adapter {
         name: info.name.clone(),
         backend: info.backend.to_string(),
         kind: kind.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         open: gpu.as_ref().ok().map(Opened::new),
-        kernels: gpu.as_ref().map_or_else(|_| Ok(Vec::new()), |gpu| selftest::check(gpu, &mut |_| {}).wait())?,
-        trouble: gpu.as_ref().err().map(ToString::to_string),
+        kernels,
+        trouble,
     })
 }
 

@@ -47,7 +47,9 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
         Action::Retry(key) => retry(app, &key),
         Action::Refresh => host.list_runs(),
         Action::Save(saved) => host.save(saved),
-        Action::Export(key) => host.export_run(&key),
+        Action::Export(key, export) => host.export_run(&key, export),
+        Action::AskToDelete(key) => model.deleting = key,
+        Action::Delete(key) => host.delete_run(&key),
         Action::Picture => take_picture(app, ctx),
         Action::Share => {
             ctx.copy_text(host.link(&model.view.to_hash()));
@@ -56,6 +58,11 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
         Action::SwitchTheme => ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark }),
         Action::PickFiles => {
             if !host.pick_files() {
+                model.path_entry = Some(String::new());
+            }
+        }
+        Action::PickFolder => {
+            if !host.pick_folder() {
                 model.path_entry = Some(String::new());
             }
         }
@@ -131,7 +138,7 @@ fn retry(app: &mut Dashboard, key: &RunKey) {
 
 /// Pauses or resumes every selected training; without one, the playhead.
 fn play_pause(app: &mut Dashboard) {
-    let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.is_running()).map(|run| run.head.key.clone()).collect();
+    let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.takes_commands()).map(|run| run.head.key.clone()).collect();
     app.model.is_playing = !app.model.is_playing;
     if running.is_empty() {
         // Playing from the end begins at the start.
@@ -151,7 +158,7 @@ fn play_pause(app: &mut Dashboard) {
 }
 
 fn step_once(app: &mut Dashboard) {
-    let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.is_running()).map(|run| run.head.key.clone()).collect();
+    let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.takes_commands()).map(|run| run.head.key.clone()).collect();
     if running.is_empty() {
         // The newest step has none behind it.
         let next = app.model.view.step.map(|step| step + 1);

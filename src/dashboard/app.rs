@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use egui::{CentralPanel, ColorImage, Frame, Margin, ScrollArea, Ui};
 
 use super::actions;
-use super::frame::{keys, messages, palette, run_list, timeline, top_bar};
+use super::frame::{delete, drop_area, keys, messages, palette, run_list, timeline, top_bar};
 use super::host::{Host, Notice, Origin, RunHead, RunKey};
 use super::model::Model;
 use super::panels;
@@ -100,6 +100,8 @@ impl Dashboard {
         });
         palette::show(ui, model);
         palette::show_path_entry(ui, model);
+        delete::show(ui, model);
+        drop_area::show(ui, model);
         keys::show(ui, model);
         messages::show(ui, model);
     }
@@ -120,6 +122,14 @@ impl Dashboard {
                 model.runs.unreadable = unreadable;
             }
             Notice::Opened(head, events) => self.take_run(*head, &events),
+            Notice::Select(key) => select(model, &key),
+            Notice::Deleted(key) => {
+                model.view.runs.retain(|selected| *selected != key);
+                model.view.baseline.take_if(|baseline| *baseline == key);
+                model.runs.forget(&key);
+                // The list is read anew.
+                self.listed_secs = None;
+            }
             Notice::Named(old, new) => {
                 for key in model.view.runs.iter_mut().chain(&mut model.view.baseline) {
                     if *key == old {
@@ -171,12 +181,8 @@ impl Dashboard {
     /// Takes a run with its events; one that was dropped is shown.
     fn take_run(&mut self, head: RunHead, events: &[Event]) {
         let model = &mut self.model;
-        let is_dropped = head.origin == Origin::Dropped && !model.view.runs.contains(&head.key);
-        if is_dropped {
-            model.view.runs.push(head.key.clone());
-        }
-        if is_dropped && model.view.screen == Screen::Start {
-            model.view.screen = Screen::Train;
+        if head.origin == Origin::Dropped {
+            select(model, &head.key);
         }
         model.runs.insert(Run::new(head, events, model.view.smoothing));
     }
@@ -247,6 +253,17 @@ impl Dashboard {
             self.listed_secs = Some(now_secs);
             ui.ctx().request_repaint_after_secs(LIST_SECS as f32);
         }
+    }
+}
+
+/// Selects a run that was asked for from outside, on a screen that shows it.
+fn select(model: &mut Model, key: &RunKey) {
+    if model.view.runs.contains(key) {
+        return;
+    }
+    model.view.runs.push(key.clone());
+    if model.view.screen == Screen::Start {
+        model.view.screen = Screen::Train;
     }
 }
 

@@ -35,13 +35,13 @@ pub fn differing_keys(heads: &[&RunHead]) -> Vec<String> {
     keys.into_iter().filter(differs).cloned().collect()
 }
 
-/// The runs that differ in the seed alone, as groups, in the order of their first runs.
+/// The runs that differ in the seed alone, as groups, in the order of their first runs. One without a config stands alone.
 pub fn groups_by_all_but_seed<'a>(heads: &[&'a RunHead]) -> Vec<Vec<&'a RunHead>> {
     let mut groups: Vec<(BTreeMap<String, String>, Vec<&RunHead>)> = Vec::new();
     for head in heads {
         let mut values = parsed::config(&head.config_toml).values.clone();
         values.remove("train.seed");
-        match groups.iter_mut().find(|(own, _)| *own == values) {
+        match groups.iter_mut().find(|(own, _)| !values.is_empty() && *own == values) {
             Some((_, members)) => members.push(head),
             None => groups.push((values, vec![head])),
         }

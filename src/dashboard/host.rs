@@ -26,6 +26,11 @@ impl fmt::Display for RunKey {
     }
 }
 
+/// What a host answers to a command that no training of its own can take.
+pub fn not_ours(run: &RunKey) -> String {
+    format!("{run} is trained by another process, or has ended")
+}
+
 /// Where a run comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
@@ -33,6 +38,8 @@ pub enum Origin {
     Bundled,
     /// A run folder of this machine, or one kept by this browser.
     Kept,
+    /// A run of the folder whose server this page comes from.
+    Served,
     /// A file that was dropped here.
     Dropped,
     /// Trained from these screens since they were opened.
@@ -54,6 +61,8 @@ pub struct RunHead {
     pub config_toml: String,
     /// Words that people put on it.
     pub tags: Vec<String>,
+    /// Whether the state from before its crash lies here, so that a training can go on from it.
+    pub has_pre_crash: bool,
 }
 
 /// What this machine or browser can do, for the badge and the first screen.
@@ -65,6 +74,8 @@ pub struct Abilities {
     pub summary: String,
     /// How to make it do more; empty where nothing is missing.
     pub help: String,
+    /// Why files cannot be dropped here; empty where they can.
+    pub drop_trouble: String,
     /// Whether trainings can be started.
     pub can_train: bool,
 }
@@ -90,6 +101,17 @@ pub enum Start {
     PreCrash(RunKey),
     /// The last checkpoint of a run, which goes on.
     Resume(RunKey),
+}
+
+/// What is saved of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Export {
+    /// What was recorded, as one `.vitrun` file.
+    Record,
+    /// The same with its checkpoints: to go on elsewhere.
+    WithWeights,
+    /// The best weights alone, as safetensors that timm and PyTorch load.
+    Weights,
 }
 
 /// How one kernel did in the self-test.
@@ -142,6 +164,10 @@ pub enum Notice {
     Runs(Vec<RunHead>, Vec<String>),
     /// A run's head and all its events so far; replaces what was known of it.
     Opened(Box<RunHead>, Vec<Event>),
+    /// A run was asked for from outside the screens (its folder was dropped): it is to be selected.
+    Select(RunKey),
+    /// A run is gone for good.
+    Deleted(RunKey),
     /// A training has got its lasting name: the first is known as the second from now on.
     Named(RunKey, RunKey),
     /// Further events of an opened run.
@@ -214,11 +240,17 @@ pub trait Host {
     /// asked for and given to [`Host::open_path`].
     fn pick_files(&mut self) -> bool;
 
+    /// The same for a folder: a run, or images.
+    fn pick_folder(&mut self) -> bool;
+
     /// Imports what is at a path or an address.
     fn open_path(&mut self, path: &str);
 
-    /// Saves a run as one `.vitrun` file.
-    fn export_run(&mut self, run: &RunKey);
+    /// Saves a run, or its weights, as one file.
+    fn export_run(&mut self, run: &RunKey, export: Export);
+
+    /// Removes a run for good: [`Notice::Deleted`].
+    fn delete_run(&mut self, run: &RunKey);
 
     /// Saves a file, or has the browser download it; a message says where it went.
     fn save(&mut self, file: Saved);

@@ -57,6 +57,7 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Imported> {
         meta: recorded.header.meta,
         config_toml: recorded.config_toml,
         tags: recorded.header.marks.tags,
+        has_pre_crash: false,
     };
     Ok(Imported::Run(Box::new(head), recorded.events, files))
 }
@@ -94,6 +95,7 @@ fn event_file(name: &str, bytes: &[u8]) -> Result<Imported> {
         meta,
         config_toml: String::new(),
         tags: vec!["tensorboard".to_string()],
+        has_pre_crash: false,
     };
     Ok(Imported::Run(Box::new(head), events, RunFiles::default()))
 }

@@ -2,7 +2,7 @@
 //! [`Action`]s down, and the app carries them out between two frames.
 
 use super::form::Form;
-use super::host::{Abilities, Checkup, Order, RunKey, Saved};
+use super::host::{Abilities, Checkup, Export, Order, RunKey, Saved};
 use super::panels::twin::TwinForm;
 use super::runs::{Run, Runs};
 use super::view::{Screen, View};
@@ -42,8 +42,12 @@ pub enum Action {
     Refresh,
     /// Saves a file.
     Save(Saved),
-    /// Saves a run as one file.
-    Export(RunKey),
+    /// Saves a run, or its weights, as one file.
+    Export(RunKey, Export),
+    /// Asks whether a run is to go for good; none: it is not.
+    AskToDelete(Option<RunKey>),
+    /// Removes a run for good.
+    Delete(RunKey),
     /// Saves a picture of the window.
     Picture,
     /// Copies a link to this view.
@@ -52,6 +56,8 @@ pub enum Action {
     SwitchTheme,
     /// Lets the person pick files.
     PickFiles,
+    /// Lets the person pick a folder.
+    PickFolder,
     /// Opens what is at a path or an address.
     OpenPath(String),
     /// Begins the self-test.
@@ -98,6 +104,8 @@ pub struct Model {
     pub palette: Option<String>,
     /// The path being typed, while one is asked for.
     pub path_entry: Option<String>,
+    /// The run that is to go for good, while the person is asked.
+    pub deleting: Option<RunKey>,
     /// Whether the list of runs is open; none as long as the width decides.
     pub is_list_open: Option<bool>,
     /// Whether the list of keys is open.
@@ -143,9 +151,9 @@ impl Model {
         self.view.step.unwrap_or(u64::MAX).min(run.last_step())
     }
 
-    /// The selected training that is under way, if one is.
+    /// The selected training of these screens that is under way, if one is.
     pub fn training(&self) -> Option<&Run> {
-        self.selected().into_iter().find(|run| run.is_running())
+        self.selected().into_iter().find(|run| run.takes_commands())
     }
 
     /// The patch under the pointer, or the chosen one.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::host::{Order, RunHead, RunKey};
+use super::host::{Order, Origin, RunHead, RunKey};
 use super::series::Curve;
 use super::view::XAxis;
 use crate::config::Experiment;
@@ -109,7 +109,7 @@ pub struct Run {
     pub head: RunHead,
     /// Its state: a fold of its events.
     pub state: RunState,
-    /// Its config; none if this version cannot read it.
+    /// Its config; none if this version cannot read it, or nobody recorded one.
     pub experiment: Option<Experiment>,
     /// Probe files by step.
     pub probes: BTreeMap<u64, ProbeState>,
@@ -120,13 +120,15 @@ pub struct Run {
     curves: Vec<Curve>,
     steps: Vec<u64>,
     wall_secs: Vec<f64>,
+    epochs: Vec<f64>,
     smoothing: f64,
 }
 
 impl Run {
     /// A run with these events.
     pub fn new(head: RunHead, events: &[Event], smoothing: f64) -> Self {
-        let experiment = Experiment::from_toml(&head.config_toml).ok();
+        // An empty text would be the config of all defaults.
+        let experiment = (!head.config_toml.is_empty()).then(|| Experiment::from_toml(&head.config_toml).ok()).flatten();
         let mut run = Self {
             head,
             state: RunState::default(),
@@ -137,6 +139,7 @@ impl Run {
             curves: Vec::new(),
             steps: Vec::new(),
             wall_secs: Vec::new(),
+            epochs: Vec::new(),
             smoothing,
         };
         run.rebuild();
@@ -170,6 +173,7 @@ impl Run {
         self.curves = vec![Curve::new(self.smoothing); Metric::ALL.len()];
         self.steps.clear();
         self.wall_secs.clear();
+        self.epochs.clear();
         for stat in std::mem::take(&mut self.state.steps) {
             self.add(&stat);
             self.state.steps.push(stat);
@@ -181,9 +185,11 @@ impl Run {
             self.curves[metric as usize].push(metric.of(stat));
         }
         self.steps.push(stat.step);
+        self.epochs.push(stat.epoch);
         let batch = self.experiment.as_ref().map_or(1, |experiment| experiment.train.batch);
         let step_secs = if stat.images_per_sec > 0.0 { batch as f64 / stat.images_per_sec } else { 0.0 };
-        self.wall_secs.push(self.wall_secs.last().copied().unwrap_or(0.0) + step_secs);
+        let by_speed = self.wall_secs.last().copied().unwrap_or(0.0) + step_secs;
+        self.wall_secs.push(stat.wall_secs.unwrap_or(by_speed));
     }
 
     /// The curve of a metric.
@@ -228,11 +234,24 @@ impl Run {
         }
     }
 
+    /// Whether the run says where its steps lie on this axis: that of another program may not know its epochs or images.
+    pub fn has_axis(&self, axis: XAxis) -> bool {
+        match axis {
+            XAxis::Step => true,
+            XAxis::Epoch => self.state.standing.started.steps_per_epoch > 0 || self.epochs.last().is_some_and(|&epoch| epoch > 0.0),
+            XAxis::Images => self.experiment.is_some(),
+            XAxis::Wall => self.num_points() < 2 || self.wall_secs.last().is_some_and(|&secs| secs > 0.0),
+        }
+    }
+
     /// Where the axis has a step.
     pub fn x_of_step(&self, axis: XAxis, step: u64) -> f64 {
         match axis {
             XAxis::Step => step as f64,
-            XAxis::Epoch => step as f64 / self.state.standing.started.steps_per_epoch.max(1) as f64,
+            XAxis::Epoch => match self.state.standing.started.steps_per_epoch {
+                0 => self.point_near(step).map_or(0.0, |ix| self.epochs[ix]),
+                steps_per_epoch => step as f64 / steps_per_epoch as f64,
+            },
             XAxis::Images => step as f64 * self.experiment.as_ref().map_or(1, |experiment| experiment.train.batch) as f64,
             XAxis::Wall => self.point_near(step).map_or(0.0, |ix| self.wall_secs[ix]),
         }
@@ -290,6 +309,21 @@ impl Run {
     /// Whether steps are being made, as far as its events say.
     pub fn is_running(&self) -> bool {
         self.head.is_live && self.state.standing.status == Status::Running
+    }
+
+    /// Whether it is a training of these screens, which does as it is told.
+    pub fn takes_commands(&self) -> bool {
+        self.is_running() && self.head.origin == Origin::Trained
+    }
+
+    /// Whether its folder lies here, with checkpoints perhaps.
+    pub fn is_kept_here(&self) -> bool {
+        matches!(self.head.origin, Origin::Kept | Origin::Trained)
+    }
+
+    /// Whether a training can go on from the state before its crash.
+    pub fn has_pre_crash(&self) -> bool {
+        self.head.origin == Origin::Trained || self.head.has_pre_crash
     }
 
     /// Name for people.
@@ -370,6 +404,14 @@ impl Runs {
         self.failed.remove(&run.head.key);
         self.orders.remove(&run.head.key);
         self.open.insert(run.head.key.clone(), run);
+    }
+
+    /// Knows nothing of a run any more.
+    pub fn forget(&mut self, key: &RunKey) {
+        self.open.remove(key);
+        self.failed.remove(key);
+        self.asked.retain(|asked| asked != key);
+        self.heads.iter_mut().for_each(|heads| heads.retain(|head| head.key != *key));
     }
 
     /// Knows a run under another name from now on.

@@ -97,6 +97,9 @@ pub struct StepStat {
     /// Training speed.
     #[serde(with = "number")]
     pub images_per_sec: f64,
+    /// Seconds since the run's first step, where only the clock of another program is known; else the speed says it.
+    #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
+    pub wall_secs: Option<f64>,
     /// Share of the time that was spent waiting for images, 0..1.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub data_wait: Option<f64>,

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::event::Status;
-use super::read::{Listing, RunHeader, file};
+use super::read::{Listing, RunHeader, file, read_header};
 use crate::error::{Error, Result};
 use crate::platform::files;
 
@@ -81,6 +81,16 @@ fn why_failed(run: &RunHeader) -> &'static str {
         Status::Interrupted => "the run was interrupted",
         Status::Running | Status::Finished => "the run was killed",
     }
+}
+
+/// Removes a run for good.
+///
+/// Errors: no run folder; somebody is writing it.
+pub fn remove_run(run_dir: &Path) -> Result<()> {
+    if read_header(run_dir)?.is_live {
+        return Err(Error::file(run_dir, "this run is being trained", "stop it first"));
+    }
+    remove(run_dir)
 }
 
 /// Removes a file or a folder.

@@ -13,7 +13,7 @@ use super::device::Device;
 use super::graphs::Graphs;
 use super::step;
 use crate::config::{Experiment, Sources, load};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::fuse::fuse;
 use crate::graph::graph::{Node, Source as Origin};
@@ -75,20 +75,28 @@ pub struct Finding {
 }
 
 /// Tests every kernel on an adapter, in its own T0 and in T1; `so_far` sees the findings after each case.
+///
+/// # Errors
+///
+/// The device was lost: what came before stands, as `so_far` saw it last, and nothing is said of the other kernels.
 pub async fn check(gpu: &Gpu, so_far: &mut dyn FnMut(&[Finding])) -> Result<Vec<Finding>> {
     let cases = cases()?;
     let mut findings = BTreeMap::new();
     let plain = if gpu.tier() == Tier::Narrow { Tier::Narrow } else { Tier::Plain };
-    for case in &cases {
+    for (case_ix, case) in cases.iter().enumerate() {
         let expected = case.run(&Device::Cpu).await?;
         // In f16, the tier that trains: each pipeline more is a second in a browser that computes on the processor.
         let tiers = if case.half { vec![gpu.tier()] } else { vec![plain, Tier::Tiled] };
         for tier in tiers {
             let name = way_name(tier, case.half);
             let kernel = case.op.name();
+            let found = case.run(&Device::Gpu(gpu.clone(), Some(tier))).await.map_err(|error| error.to_string());
+            if gpu.is_lost() {
+                let what = format!("{} was lost at {kernel} in {name}, after {case_ix} of {} cases", gpu.info.name, cases.len());
+                return Err(Error::device(what, "the kernels before it stand; check again to test the others"));
+            }
             let finding = findings.entry((kernel, name)).or_insert(Finding { kernel, tier: name, cases: 0, error: 0.0, trouble: None });
             finding.cases += 1;
-            let found = case.run(&Device::Gpu(gpu.clone(), Some(tier))).await.map_err(|error| error.to_string());
             match found.and_then(|found| compare(&found, &expected, case.tolerance())) {
                 Ok(error) => finding.error = finding.error.max(error),
                 Err(error) => finding.trouble = Some(format!("{error} ({:?})", case.op)),

@@ -341,6 +341,7 @@ impl<'a> Session<'a> {
             lr,
             grad_norm: numbers.grad_norm,
             images_per_sec,
+            wall_secs: None,
             data_wait: Some(data_wait),
             non_finite: numbers.non_finite,
             loss_scale: numbers.loss_scale,

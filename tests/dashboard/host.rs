@@ -6,7 +6,7 @@ use std::rc::Rc;
 use egui_kittest::Harness;
 use vitrine::config::Experiment;
 use vitrine::dashboard::app::Dashboard;
-use vitrine::dashboard::host::{Abilities, Checkup, Estimate, Host, KernelFinding, Notice, Order, RunKey, Saved};
+use vitrine::dashboard::host::{Abilities, Checkup, Estimate, Export, Host, KernelFinding, Notice, Order, RunKey, Saved};
 use vitrine::dashboard::theme;
 use vitrine::run::command::Command;
 use vitrine::run::probe::ProbeFile;
@@ -24,6 +24,7 @@ pub struct Log {
     pub opened: Vec<RunKey>,
     pub paths: Vec<String>,
     pub probes: Vec<(RunKey, u64)>,
+    pub exports: Vec<(RunKey, Export)>,
 }
 
 /// The host.
@@ -97,7 +98,17 @@ impl Host for Memory {
         self.log.borrow_mut().paths.push(path.to_string());
     }
 
-    fn export_run(&mut self, run: &RunKey) {
+    fn pick_folder(&mut self) -> bool {
+        false
+    }
+
+    fn delete_run(&mut self, run: &RunKey) {
+        self.samples.retain(|sample| sample.head.key != *run);
+        self.tell(Notice::Deleted(run.clone()));
+    }
+
+    fn export_run(&mut self, run: &RunKey, export: Export) {
+        self.log.borrow_mut().exports.push((run.clone(), export));
         self.tell(Notice::Message(format!("Saved {run}.vitrun")));
     }
 
@@ -168,6 +179,7 @@ impl Stage {
             device: "cpu (2 threads)".to_string(),
             summary: "This machine trains on its processor.".to_string(),
             help: String::new(),
+            drop_trouble: String::new(),
             can_train: true,
         }));
         let host =

@@ -103,6 +103,7 @@ fn the_command_palette_takes_a_name_and_enter_at_once() {
 fn space_pauses_a_training() {
     let mut live = sample::short();
     live.head.is_live = true;
+    live.head.origin = vitrine::dashboard::host::Origin::Trained;
     live.events.pop();
     let (mut harness, log, _) = Stage::new(vec![live.clone()], format!("train?runs={}", live.key())).open();
     harness.key_press(Key::Space);

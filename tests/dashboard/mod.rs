@@ -5,13 +5,16 @@ mod crash_map;
 mod export;
 mod form;
 mod host;
+mod hosts;
 mod import;
 mod keys;
 mod pictures;
 mod probe;
-mod sample;
+pub mod sample;
 mod screens;
 mod series;
 mod speed;
 mod training;
 mod view;
+#[cfg(feature = "dashboard")]
+mod window;

@@ -119,6 +119,7 @@ fn step_of(step: u64, plan: &Plan, steps_per_epoch: u64) -> StepStat {
         accuracy: Some((0.9 - 0.35 * loss_at(step, None)).clamp(0.05, 0.98)),
         // The stem gives way first, the head last.
         data_wait: Some(0.0),
+        wall_secs: None,
         groups: (0..GROUPS.len()).map(|group| group_norm(step + 2 * (GROUPS.len() - group) as u64, group, plan.crash_step)).collect(),
     }
 }
@@ -215,6 +216,7 @@ fn sample(plan: &Plan) -> Sample {
         meta: meta(plan, &events),
         config_toml: experiment.to_toml(),
         tags: Vec::new(),
+        has_pre_crash: false,
     };
     Sample { head, events }
 }

@@ -13,6 +13,7 @@ use super::sample::{self, Sample};
 fn live() -> Sample {
     let mut live = sample::short();
     live.head.is_live = true;
+    live.head.origin = vitrine::dashboard::host::Origin::Trained;
     live.events.pop();
     live
 }
@@ -103,7 +104,10 @@ fn a_run_that_was_cut_off_goes_on() {
 #[test]
 fn tables_are_saved_as_they_are_shown() {
     let long = sample::long();
-    let cases = [("tokens", "Save similarity.csv", "run,step,layer,similarity\n", 1 + 12 * 6), ("crash-map", "Table as CSV", "stem,setting,lr,", 2)];
+    let cases = [
+        ("tokens", "Save similarity.csv", "run,step,layer,similarity\n", 1 + 12 * 6),
+        ("crash-map", "Table as CSV", "stem,setting,lr,", 2),
+    ];
     for (screen, button, head, num_lines) in cases {
         let (mut harness, log, _) = Stage::new(vec![long.clone()], format!("{screen}?runs={}", long.key())).open();
         harness.get_by_label(button).click_accesskit();

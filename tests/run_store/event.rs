@@ -28,6 +28,7 @@ pub fn one_of_each() -> Vec<Event> {
             modal_frac: Some(f64::NEG_INFINITY),
             accuracy: Some(0.25),
             data_wait: Some(0.125),
+            wall_secs: Some(2.5),
             groups: vec![1.5, f64::NAN],
             ..StepStat::default()
         }),

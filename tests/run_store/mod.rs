@@ -4,6 +4,7 @@ mod calibration;
 mod crash;
 mod event;
 mod files;
+mod foreign;
 mod page;
 mod platform;
 mod replay;

@@ -43,6 +43,7 @@ pub fn step(step: u64) -> Event {
         lr: 1e-3 / step as f64,
         grad_norm: if step == 5 { f64::INFINITY } else { 1.0 + 1.0 / step as f64 },
         images_per_sec: 390.625,
+        wall_secs: None,
         data_wait: (step > 2).then_some(0.5),
         non_finite: step == 5,
         loss_scale: None,

@@ -80,6 +80,7 @@ fn runs_are_listed_with_their_files_and_read_in_parts() {
     let (root, runs) = (site(), tempfile::tempdir().expect("a folder"));
     let mut store = RunStore::create(runs.path(), new_run("demo")).expect("a new run");
     whole(Status::Finished).iter().for_each(|event| store.record(event).expect("recorded"));
+    std::fs::write(store.checkpoint_path("best"), "weights").expect("a checkpoint");
     let id = store.meta().id.clone();
     let port = start(root.path(), Some(runs.path()));
     let (_, manifest) = ask(port, "/site.json", "localhost", "");
@@ -90,6 +91,7 @@ fn runs_are_listed_with_their_files_and_read_in_parts() {
     let len = index[0]["files"]["metrics.jsonl"].as_u64().expect("a length");
     let metrics = std::fs::read_to_string(runs.path().join(&id).join("metrics.jsonl")).expect("metrics");
     assert_eq!(len, metrics.len() as u64);
+    assert_eq!(index[0]["files"]["checkpoints/best.safetensors"], 7, "for those who save the run with its weights");
     let (_, tail) = ask(port, &format!("/runs-here/{id}/metrics.jsonl"), "localhost", "Range: bytes=20-\r\n");
     assert_eq!(tail, metrics[20..]);
 }

@@ -8,6 +8,7 @@ mod lost;
 pub mod outcomes;
 mod resume;
 mod threads;
+mod selftest;
 pub mod toy;
 mod trace;
 mod variants;

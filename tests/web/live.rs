@@ -5,13 +5,18 @@ use std::process::{Child, Command as Process, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use serde_json::json;
 use vitrine::platform::Wait as _;
 use vitrine::run::command::Command;
+use vitrine::run::files::probe_name;
+use vitrine::run::store::RunStore;
+use vitrine::run::vitrun;
 use vitrine::train::session::Session;
 
-use super::chrome::Graphics;
+use super::chrome::{Graphics, until};
 use super::page::Page;
 use super::scenes::native_request;
+use crate::run_store::sample::{new_run, part, started};
 
 /// Steps of the training.
 const NUM_STEPS: u64 = 24;
@@ -77,5 +82,32 @@ fn a_native_training_is_followed() {
     let run = page.wait_for("its end is seen", &id, |run| run["is_closed"] == true);
     assert_eq!((run["num_steps"].as_u64(), run["failure"].is_null()), (Some(NUM_STEPS), true), "{run}");
     training.join().expect("no panic");
+    page.assert_no_errors();
+}
+
+/// A run whose process was killed calls itself running for ever; the page knows from the server that nobody writes it. It
+/// takes no commands, and is saved with its probes.
+#[test]
+fn a_killed_run_has_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(mut page) = Page::without_page("killed", Graphics::WebGl) else { return };
+    let (_served, address) = serve(folder.path()).expect("there is a site, or the page had not opened");
+    let mut store = RunStore::create(folder.path(), new_run("killed")).expect("a new run");
+    [vec![started(0)], part(1, 3)].concat().iter().for_each(|event| store.record(event).expect("recorded"));
+    std::fs::write(store.probe_path(2), "arrays").expect("a probe");
+    let id = store.meta().id.clone();
+    drop(store);
+    page.serve_from(&address);
+    page.go_to(&format!("#train?runs={id}"));
+    let run = page.wait_for("it is open", &id, |run| run["num_steps"] == 3);
+    assert_eq!(run["is_closed"], true, "{run}");
+    page.ask(&json!({ "Command": [id, "stop"] }));
+    page.wait("the command is answered", |state| {
+        state["messages"].as_array()?.iter().any(|text| text.as_str().is_some_and(|text| text.contains("another process"))).then_some(())
+    });
+    page.ask(&json!({ "ExportRun": [id, "Record"] }));
+    let file = page.chrome.downloads.path().join(format!("{id}.vitrun"));
+    let files = until("the file is downloaded", || vitrun::read(&std::fs::read(&file).ok()?, &file).ok());
+    assert_eq!(files.by_name.get(&probe_name(2)).map(Vec::as_slice), Some(b"arrays".as_slice()), "its probes are in the file");
     page.assert_no_errors();
 }

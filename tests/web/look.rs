@@ -56,12 +56,19 @@ fn keys_do_everything() {
     is_at(&mut page, "compare");
     page.by_name("go to doctor");
     is_at(&mut page, "doctor");
+    page.chrome.eval("history.back()");
+    is_at(&mut page, "compare");
+    page.chrome.eval("history.forward()");
+    is_at(&mut page, "doctor");
     page.wait("the recorded runs", |state| (state["runs"].as_array()?.len() >= 7).then_some(()));
     page.by_name("select run 2");
     page.wait_for_run("a run is selected and opened", |run| run["num_steps"].as_u64() > Some(0));
     page.chrome.press("2", false);
     is_at(&mut page, "train?runs=");
     page.wait_for_words("the state is read aloud", |words| words.starts_with("Train screen; ") && words.contains("step "));
+    let is_taken = "(() => { const key = new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, cancelable: true }); \
+         window.dispatchEvent(key); return key.defaultPrevented; })()";
+    assert_eq!(page.chrome.eval(is_taken), true, "the browser has Ctrl-K for itself");
     page.by_name("save a picture");
     let folder = page.chrome.downloads.path().join("vitrine-train.png");
     page.watched(|_| until("the picture is downloaded", || image::open(&folder).ok()));
@@ -129,4 +136,50 @@ fn frames_come_while_it_trains() {
     page.ask(&serde_json::json!({ "Command": [id, "stop"] }));
     page.wait_for("it stops", &id, |run| run["is_closed"] == true);
     page.assert_no_errors();
+}
+
+/// A recorded run that plays changes the address many times a second; browsers allow some 100 changes in 10 s, and the
+/// last one must be there.
+#[test]
+fn playing_does_not_write_the_address_too_often() {
+    let Some(mut page) = Page::open("playing", Graphics::WebGl, "") else { return };
+    let id = page.wait("the recorded runs", |state| state["runs"].as_array()?.first()?.as_str().map(str::to_string));
+    // As Firefox and Safari do.
+    page.chrome.eval(
+        "for (const name of ['replaceState', 'pushState']) { const usual = history[name].bind(history); let left = 40; \
+         history[name] = (...state) => { if (left-- <= 0) throw new DOMException('', 'SecurityError'); usual(...state); }; } 0",
+    );
+    page.chrome.eval(&format!("location.hash = 'train?runs={id}&step=1'"));
+    page.wait_for_words("the run is on the screen", |words| words.starts_with("Train screen; ") && words.contains("step "));
+    page.by_name("play or pause");
+    page.wait("it plays", |state| (step_in(state)? >= 5).then_some(()));
+    page.by_name("play or pause");
+    page.chrome.press("8", false);
+    page.wait_for_words("the page still moves", |words| words.starts_with("Compare screen"));
+    page.assert_no_errors();
+}
+
+/// The playhead in the address.
+fn step_in(state: &serde_json::Value) -> Option<u64> {
+    let (_, step) = state["location"].as_str()?.split_once("step=")?;
+    step.split('&').next()?.parse().ok()
+}
+
+/// A trainer that comes to its end says so: its trainings have failed, and the page asks for a reload.
+#[test]
+fn the_end_of_the_trainer_is_said() {
+    let Some(mut page) = Page::open("ended", Graphics::WebGl, "") else { return };
+    let id = page.train("ended", &["schedule.epochs=200"], None);
+    page.wait_for("it is under way", &id, |run| run["step"].as_u64() >= Some(3));
+    page.chrome.eval_in_worker("setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable') }); 0");
+    let run = page.wait_for("its training has failed", &id, |run| !run["failure"].is_null());
+    assert!(run["is_closed"] == true && run["failure"].as_str().is_some_and(|why| why.contains("unreachable")), "{run}");
+    assert_eq!(page.chrome.eval("document.getElementById('end').hidden"), false, "the page says so");
+    page.keep_picture("said");
+    page.chrome.eval("document.getElementById('again').click()");
+    page.wait("the training goes on after the reload", |state| {
+        (state["open"][&id]["step"].as_u64() >= Some(1) && state["open"][&id]["is_closed"] == false).then_some(())
+    });
+    page.ask(&serde_json::json!({ "Command": [id, "stop"] }));
+    page.wait_for("it stops", &id, |run| run["is_closed"] == true);
 }

@@ -3,6 +3,8 @@
 //! `VITRINE_SITE` names the folder of a built site (`cargo web --out DIR`); without it, or without a
 //! Chromium, these tests say SKIPPED. With `REQUIRE_BROWSER=1` they fail instead.
 
+/// What a browser is advised.
+mod advice;
 /// A browser and what it is asked.
 mod chrome;
 /// A training of this machine, followed.
@@ -13,3 +15,5 @@ mod look;
 mod page;
 /// What must work in every browser.
 mod scenes;
+/// The page's summary of what happened.
+mod state;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use vitrine::config::{Sources, load};
 use vitrine::platform::Wait as _;
 use vitrine::run::event::Event;
+use vitrine::run::tensors::Tensors;
 use vitrine::run::{number, read, vitrun};
 use vitrine::train::session::{DeviceChoice, Outcome, Request, Start, run};
 
@@ -16,8 +16,6 @@ use super::page::{Page, TOY, events, losses, open_ids};
 
 /// The kernels that the self-test must have seen, in both tiers.
 const MIN_KERNELS: usize = 40;
-/// After so long everything that has happened is kept: what changes is written once a second.
-const KEPT: Duration = Duration::from_secs(3);
 
 #[test]
 fn on_webgpu() {
@@ -103,7 +101,6 @@ fn trains_a_pair(page: &mut Page) {
     for id in &ids {
         page.wait_for("both of a pair end", id, |run| run["is_closed"] == true && run["num_steps"] == 12 && run["failure"].is_null());
     }
-    std::thread::sleep(KEPT);
     page.go_to(&format!("?device=gpu#twin?runs={},{}", ids[0], ids[1]));
     for id in &ids {
         page.wait_for("the pair is on the screen", id, |run| run["num_steps"] == 12);
@@ -143,7 +140,7 @@ fn loses_its_device(page: &mut Page) {
 fn exports(page: &mut Page) {
     let id = page.train("short", &["schedule.epochs=1"], Some(12));
     let run = page.wait_for("a short run ends", &id, |run| run["is_closed"] == true && run["step"] == 12);
-    page.ask(&json!({ "ExportRun": id }));
+    page.ask(&json!({ "ExportRun": [id, "Record"] }));
     let file = page.chrome.downloads.path().join(format!("{id}.vitrun"));
     let bytes = until("the file is downloaded", || std::fs::read(&file).ok().filter(|bytes| !bytes.is_empty()));
     let folder = tempfile::tempdir().expect("a folder");
@@ -154,6 +151,17 @@ fn exports(page: &mut Page) {
     assert_eq!(steps.len(), 12);
     let (first, last) = losses(&run);
     assert!((steps[0] - first).abs() < 1e-2 && (steps[11] - last).abs() < 1e-2, "{steps:?} and {run}");
+    page.ask(&json!({ "ExportRun": [id, "Weights"] }));
+    let name = page.wait("the weights are saved", |state| {
+        let mut saved = state["saved"].as_array()?.iter().filter_map(|file| file[0].as_str());
+        saved.find(|name| name.starts_with(&id) && name.ends_with(".safetensors")).map(str::to_string)
+    });
+    let weights = page.chrome.downloads.path().join(name);
+    let bytes = until("the weights are downloaded", || std::fs::read(&weights).ok().filter(|bytes| !bytes.is_empty()));
+    let tensors = Tensors::from_bytes(&bytes, &weights).expect("safetensors");
+    assert!(tensors.by_name.contains_key("head.weight"), "{:?}", tensors.by_name.keys());
+    page.ask(&json!({ "DeleteRun": id }));
+    page.wait("it is gone", |state| state["open"][&id].is_null().then_some(()));
 }
 
 /// A run trained natively, packed and dropped on the page, has its steps and losses there.
@@ -199,7 +207,6 @@ fn trains_on_dropped_images(page: &mut Page) {
 fn resumes(page: &mut Page, query: &str) {
     let id = page.train("long", &["schedule.epochs=50", "train.checkpoint_every=5"], None);
     let run = page.wait_for("a long run is under way", &id, |run| run["is_closed"] == false && run["step"].as_u64() >= Some(12));
-    std::thread::sleep(KEPT);
     page.go_to(query);
     let step = run["step"].as_u64().unwrap_or(0);
     page.wait("it goes on", |state| {
@@ -208,9 +215,8 @@ fn resumes(page: &mut Page, query: &str) {
         (is_resumed && run["num_steps"].as_u64() > Some(step + 3)).then_some(())
     });
     page.ask(&json!({ "Command": [id, "stop"] }));
+    // Its end is told once it is kept; else the next load of the page would go on with it once more.
     page.wait("it stops", |state| (state["open"][&id]["is_closed"] == true).then_some(()));
-    // Else the next load of the page would go on with it once more.
-    std::thread::sleep(KEPT);
 }
 
 /// Where the browser's space for the site is full, the page says so, and the training comes to its end; once there is
@@ -220,12 +226,10 @@ fn goes_on_with_a_full_disk(page: &mut Page) {
     let put = "IDBObjectStore.prototype.put";
     page.chrome.eval_in_worker(&format!("self.usual = {put}; {put} = () => {{ throw new DOMException('', 'QuotaExceededError') }}; 0"));
     let id = page.train("full", &["schedule.epochs=1", "train.checkpoint_every=2"], Some(20));
-    page.wait("a message about the space", |state| {
-        state["messages"].as_array()?.iter().any(|text| text.as_str().is_some_and(|text| text.contains("is full"))).then_some(())
-    });
+    page.wait("a message about the space", |state| says(state, "is full"));
     page.wait_for("it ends all the same", &id, |run| run["is_closed"] == true && run["step"] == 20);
     page.chrome.eval_in_worker(&format!("{put} = self.usual; 0"));
-    std::thread::sleep(KEPT);
+    page.wait("it is said that runs are kept again", |state| says(state, "keeps the runs again"));
     page.go_to(&format!("#train?runs={id}"));
     page.wait_for("it was kept after all", &id, |run| run["num_steps"] == 20);
 }
@@ -238,7 +242,7 @@ fn restores_a_link(page: &mut Page) {
     let id = id.as_str().expect("text");
     page.go_to(&format!("#autopsy?runs={id}"));
     let (_, run) = page.wait_for_run("the run of the link", |run| run["num_steps"] == step || !run["failure"].is_null());
-    assert!(events(&run).iter().any(|(_, name)| name == "collapsed"), "{run}");
+    assert!(events(&run).iter().any(|(_, name)| name == "collapsed") && run["is_closed"] == true, "{run}");
     assert!(page.state()["location"].as_str().is_some_and(|hash| hash.starts_with("autopsy") && hash.contains(id)));
 }
 
@@ -253,7 +257,10 @@ fn is_well(page: &mut Page) {
 /// Damaged and foreign files are messages, and the app goes on.
 fn refuses_what_is_damaged(page: &mut Page) {
     page.chrome.eval("window.vitrine.ask('{\"Import\":\"holiday.vitrun\"}', new Uint8Array([1, 2, 3]))");
-    page.wait("a message", |state| {
-        state["messages"].as_array()?.iter().any(|text| text.as_str().is_some_and(|text| text.contains("holiday.vitrun"))).then_some(())
-    });
+    page.wait("a message", |state| says(state, "holiday.vitrun"));
+}
+
+/// Whether a passing message has these words.
+fn says(state: &Value, words: &str) -> Option<()> {
+    state["messages"].as_array()?.iter().any(|text| text.as_str().is_some_and(|text| text.contains(words))).then_some(())
 }

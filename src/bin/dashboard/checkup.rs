@@ -19,12 +19,19 @@ pub fn timed_training() -> Result<Resolved> {
     load(&Sources { preset: Some("demo"), sets, ..Sources::default() })
 }
 
+/// An adapter in a few words: `NVIDIA H100, T1, f16`.
+pub fn badge_of(gpu: &Gpu) -> String {
+    let half = if gpu.has_f16 { ", f16" } else { "" };
+    format!("{}, {}{half}", gpu.info.name, gpu.tier().short_name())
+}
+
 /// Name and value of each limit that decides what fits.
 pub fn limits_of(gpu: &Gpu) -> Vec<(String, String)> {
     let mega = |bytes: u64| format!("{} MB", bytes >> 20);
     let limits = &gpu.limits;
     let facts = [
         ("tier", gpu.tier().short_name().to_string()),
+        ("f16", if gpu.has_f16 { "yes" } else { "no; everything is computed in f32" }.to_string()),
         ("buffer", mega(limits.max_buffer_size)),
         ("binding", mega(limits.max_storage_buffer_binding_size)),
         ("storage buffers", limits.max_storage_buffers_per_shader_stage.to_string()),

@@ -1,5 +1,9 @@
 //! What stands around every screen: bars, lists, keys.
 
+/// Whether a run is to go for good.
+pub mod delete;
+/// Files held over the window.
+pub mod drop_area;
 /// The keyboard, and the list of keys.
 pub mod keys;
 /// Passing messages.

@@ -4,6 +4,7 @@ use egui::{Align2, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui
 
 use crate::config::presets;
 use crate::dashboard::form::Form;
+use crate::dashboard::host::Export;
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::panels;
 use crate::dashboard::theme;
@@ -42,6 +43,7 @@ pub fn actions(model: &Model) -> Vec<Named> {
         ("Dark or light", "T", Action::SwitchTheme),
         ("Save a picture of the window (PNG)", "P", Action::Picture),
         ("Open files", "", Action::PickFiles),
+        ("Open a folder of a run or of images", "", Action::PickFolder),
         ("List of runs", "R", Action::RunList),
         ("Look for new runs", "", Action::Refresh),
         ("Check the kernels of this device", "", Action::CheckUp),
@@ -60,13 +62,21 @@ pub fn actions(model: &Model) -> Vec<Named> {
             }
         }
     }
-    for run in model.selected().into_iter().filter(|run| run.is_running()) {
+    for run in model.selected().into_iter().filter(|run| run.takes_commands()) {
         let key = &run.head.key;
         all.push(named(format!("Stop {}", run.name()), "", Action::Command(key.clone(), Command::Stop)));
         all.push(named(format!("Write a checkpoint of {}", run.name()), "", Action::Command(key.clone(), Command::Checkpoint)));
     }
     for run in model.selected() {
-        all.push(named(format!("Save {} as a .vitrun file", run.name()), "", Action::Export(run.head.key.clone())));
+        let key = &run.head.key;
+        all.push(named(format!("Save {} as a .vitrun file", run.name()), "", Action::Export(key.clone(), Export::Record)));
+        if run.is_kept_here() {
+            all.push(named(format!("Save {} with its weights", run.name()), "", Action::Export(key.clone(), Export::WithWeights)));
+            all.push(named(format!("Save the weights of {}", run.name()), "", Action::Export(key.clone(), Export::Weights)));
+        }
+        if run.is_kept_here() && !run.head.is_live {
+            all.push(named(format!("Delete {}", run.name()), "", Action::AskToDelete(Some(key.clone()))));
+        }
     }
     for head in model.runs.all_heads() {
         let verb = if model.view.runs.contains(&head.key) { "Take out" } else { "Select" };
@@ -149,11 +159,13 @@ pub fn show(ui: &Ui, model: &mut Model) {
 pub fn show_path_entry(ui: &Ui, model: &mut Model) {
     let Some(mut path) = model.path_entry.clone() else { return };
     let mut is_entered = false;
+    let trouble = &model.abilities.drop_trouble;
+    let dropping = if trouble.is_empty() { "Files can also be dropped on the window." } else { trouble };
     let answer = Modal::new(Id::unique("path entry")).show(ui.ctx(), |ui| {
         ui.set_width(460f32.min(ui.ctx().content_rect().width() - 48.0));
         ui.heading("Open");
         ui.label(
-            RichText::new("A .vitrun file, a run folder, tfevents or safetensors. Files can also be dropped on the window.")
+            RichText::new(format!("A .vitrun file, the folder of a run or of images, tfevents or safetensors. {dropping}"))
                 .color(theme::palette(ui).muted),
         );
         let answer = ui.add(TextEdit::singleline(&mut path).hint_text("Path").desired_width(f32::INFINITY));

@@ -30,6 +30,9 @@ fn contents(ui: &mut Ui, model: &mut Model) {
             if sign::button(ui, sign::Sign::Reset, "Look for new runs").clicked() {
                 model.ask(Action::Refresh);
             }
+            if ui.button("Folder …").on_hover_text("The folder of a run, or of images to train on").clicked() {
+                model.ask(Action::PickFolder);
+            }
             if ui.button("Open …").on_hover_text("A .vitrun file, tfevents or safetensors; dropping files here does the same").clicked() {
                 model.ask(Action::PickFiles);
             }
@@ -102,7 +105,7 @@ pub fn tags_of(head: &RunHead) -> Vec<String> {
     match head.origin {
         Origin::Bundled => tags.push("bundled".to_string()),
         Origin::Dropped => tags.push("dropped".to_string()),
-        Origin::Kept | Origin::Trained => {}
+        Origin::Kept | Origin::Served | Origin::Trained => {}
     }
     tags.retain(|tag| !tag.is_empty());
     tags

@@ -223,10 +223,10 @@ fn remedies(ui: &mut Ui, model: &mut Model, key: &RunKey, alarm: &Alarm) {
         };
         let snapshot = cascade_of(ui, run, alarm).snapshot_steps_before;
         for remedy in remedies_of(experiment) {
-            let start = if remedy.keeps_weights && snapshot.is_some() { Start::PreCrash(key.clone()) } else { Start::Fresh };
-            let place = match snapshot {
-                Some(steps) if start != Start::Fresh => format!("from {steps} steps before the crash"),
-                _ => "from the beginning".to_string(),
+            let (start, place) = match snapshot.filter(|_| remedy.keeps_weights) {
+                Some(steps) if run.has_pre_crash() => (Start::PreCrash(key.clone()), format!("from {steps} steps before the crash")),
+                Some(_) => (Start::Fresh, "from the beginning: the state before the crash is not here".to_string()),
+                None => (Start::Fresh, "from the beginning".to_string()),
             };
             if ui.add_enabled(model.abilities.can_train, egui::Button::new(remedy.title)).clicked() {
                 let name = format!("{} {}", run.name(), remedy.title.to_lowercase());

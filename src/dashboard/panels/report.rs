@@ -4,7 +4,7 @@ use egui::{Grid, RichText, Ui};
 
 use super::{needs_run, train};
 use crate::dashboard::export;
-use crate::dashboard::host::{RunKey, Saved};
+use crate::dashboard::host::{Export, RunKey, Saved};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
@@ -74,7 +74,7 @@ fn head(ui: &mut Ui, model: &mut Model, key: &RunKey) {
                 actions.push(Action::Save(Saved::text(name, export::report_html(run))));
             }
             if ui.button("Save .vitrun").on_hover_text("The whole run as one file, which this dashboard opens").clicked() {
-                actions.push(Action::Export(key.clone()));
+                actions.push(Action::Export(key.clone(), Export::Record));
             }
             if ui.button("Save a picture").clicked() {
                 actions.push(Action::Picture);

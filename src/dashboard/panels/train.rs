@@ -5,7 +5,7 @@ use egui::{DragValue, RichText, Slider, Ui};
 use super::{form, needs_run};
 use crate::config::Experiment;
 use crate::dashboard::form::Form;
-use crate::dashboard::host::{Order, Origin, RunKey, Start};
+use crate::dashboard::host::{Export, Order, RunKey, Start};
 use crate::dashboard::model::{Action, Model};
 use crate::dashboard::runs::{Metric, Run};
 use crate::dashboard::theme;
@@ -70,7 +70,7 @@ fn summary(ui: &mut Ui, model: &mut Model, key: &RunKey) {
         }
         ui.add_space(theme::GAP_XS);
         ui.horizontal_wrapped(|ui| {
-            if run.is_running() {
+            if run.takes_commands() {
                 controls(ui, run, &mut actions);
             }
             changed = choices(ui, run, &mut actions);
@@ -148,8 +148,8 @@ fn choices(ui: &mut Ui, run: &Run, actions: &mut Vec<Action>) -> Option<Form> {
     }
     if let Some(experiment) = &run.experiment {
         let is_unfinished = matches!(run.head.meta.status, Status::Interrupted | Status::Running) && !run.head.is_live;
-        let is_here = matches!(run.head.origin, Origin::Kept | Origin::Trained);
-        if is_unfinished && is_here && ui.button("Go on").on_hover_text("From its last checkpoint to its planned end").clicked() {
+        if is_unfinished && run.is_kept_here() && ui.button("Go on").on_hover_text("From its last checkpoint to its planned end").clicked()
+        {
             let start = Start::Resume(run.head.key.clone());
             let order = Order { name: run.name().to_string(), experiment: experiment.clone(), start };
             actions.push(Action::Train(vec![order], Screen::Train));
@@ -161,10 +161,26 @@ fn choices(ui: &mut Ui, run: &Run, actions: &mut Vec<Action>) -> Option<Form> {
     if run.state.standing.crash.is_some() && ui.button("Autopsy").clicked() {
         actions.push(Action::Go(Screen::Autopsy));
     }
-    if ui.button("Save .vitrun").on_hover_text("The whole run as one file").clicked() {
-        actions.push(Action::Export(run.head.key.clone()));
-    }
+    files(ui, run, actions);
     changed
+}
+
+/// What is saved of a run, and whether it stays.
+fn files(ui: &mut Ui, run: &Run, actions: &mut Vec<Action>) {
+    let mut export = |ui: &mut Ui, name: &str, help: &str, export: Export| {
+        if ui.button(name).on_hover_text(help).clicked() {
+            actions.push(Action::Export(run.head.key.clone(), export));
+        }
+    };
+    export(ui, "Save .vitrun", "What was recorded, as one file", Export::Record);
+    if !run.is_kept_here() {
+        return;
+    }
+    export(ui, "Save with weights", "The same with its checkpoints, to go on elsewhere", Export::WithWeights);
+    export(ui, "Save weights", "The best ones, as safetensors that timm and PyTorch load", Export::Weights);
+    if !run.head.is_live && ui.button("Delete …").on_hover_text("The run and its checkpoints, for good").clicked() {
+        actions.push(Action::AskToDelete(Some(run.head.key.clone())));
+    }
 }
 
 /// The learning rate as a slider and a number; letting go, or leaving the number, sends it, as an event that is recorded.
@@ -251,8 +267,13 @@ pub fn metric_card_of(ui: &mut Ui, model: &mut Model, runs: &[RunKey], chart: (&
     let spec = chart_spec(model, chart);
     let mut answer = Default::default();
     card::show(ui, spec.metric.title(), |ui| {
-        let open = runs.iter().filter_map(|key| model.runs.get(key));
+        let open = runs.iter().filter_map(|key| model.runs.get(key)).filter(|run| run.has_axis(spec.x_axis));
         let traces: Vec<Trace> = open.map(|run| Trace { run, slot: model.runs.slot(&run.head.key) }).collect();
+        let num_left = runs.iter().filter(|key| model.runs.get(key).is_some_and(|run| !run.has_axis(spec.x_axis))).count();
+        if num_left > 0 {
+            let text = format!("Left out: {num_left} selected, without a record of {}", spec.x_axis.label());
+            ui.label(RichText::new(text).size(theme::SIZE_SMALL).color(theme::palette(ui).muted));
+        }
         answer = chart::show(ui, &spec, &traces, &|run| dots(run, spec.metric));
     });
     if let Some(step) = answer.clicked_step {

@@ -9,8 +9,8 @@ use vitrine::train::device::Device;
 use vitrine::train::selftest::{self, Finding};
 use vitrine::train::session::DeviceChoice;
 
+use super::checkup::{badge_of, limits_of, op_millis, shown, timed_training};
 use super::host::Voice;
-use crate::checkup::{limits_of, op_millis, shown, timed_training};
 
 /// The device that trainings take, and a sentence about it.
 pub fn device() -> (String, String) {
@@ -18,16 +18,13 @@ pub fn device() -> (String, String) {
         Ok((Device::Cpu, why)) => {
             (format!("cpu ({} threads)", platform::num_cores()), format!("This machine trains on its processor ({why})."))
         }
-        Ok((Device::Gpu(gpu, _), _)) => {
-            let tier = gpu.tier().short_name();
-            (format!("{}, {tier}", gpu.info.name), format!("This machine trains on {} through {}.", gpu.info.name, gpu.info.backend))
-        }
+        Ok((Device::Gpu(gpu, _), _)) => (badge_of(&gpu), format!("This machine trains on {} through {}.", gpu.info.name, gpu.info.backend)),
         Err(error) => ("cpu".to_string(), format!("This machine trains on its processor: {error}.")),
     }
 }
 
-/// Looks at everything, and tells what it found as it goes.
-pub fn check_up(voice: &Voice) {
+/// Looks at everything, and tells what it found as it goes; the time of each op of one pass, where it could be taken.
+pub fn check_up(voice: &Voice) -> Vec<(String, f64)> {
     let mut checkup = Checkup::default();
     checkup.facts.push(("processor".to_string(), format!("{} threads", platform::num_cores())));
     let infos = adapters().wait();
@@ -54,7 +51,8 @@ pub fn check_up(voice: &Voice) {
         Err(error) => checkup.facts.push(("timings".to_string(), error.to_string())),
     }
     checkup.is_done = true;
-    voice.tell(Notice::Checkup(Box::new(checkup)));
+    voice.tell(Notice::Checkup(Box::new(checkup.clone())));
+    checkup.op_millis
 }
 
 fn adapter(voice: &Voice, name: &str, checkup: &mut Checkup) -> Result<()> {

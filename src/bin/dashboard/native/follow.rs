@@ -10,6 +10,8 @@ use vitrine::error::{Error, Result};
 use vitrine::run::event::Event;
 use vitrine::run::line;
 use vitrine::run::read::{self, RunHeader};
+use vitrine::run::store::checkpoint_path;
+use vitrine::train::checkpoint::PRE_CRASH;
 
 use super::host::Voice;
 
@@ -84,7 +86,15 @@ impl Folder {
 pub fn head_of(header: &RunHeader, key: RunKey, origin: Origin) -> Result<RunHead> {
     let config_path = header.path.join("config.toml");
     let config_toml = std::fs::read_to_string(&config_path).map_err(|source| Error::io(&config_path, "read the config", source))?;
-    Ok(RunHead { key, origin, is_live: header.is_live, meta: header.meta.clone(), config_toml, tags: header.marks.tags.clone() })
+    Ok(RunHead {
+        key,
+        origin,
+        is_live: header.is_live,
+        meta: header.meta.clone(),
+        config_toml,
+        tags: header.marks.tags.clone(),
+        has_pre_crash: checkpoint_path(&header.path, PRE_CRASH).is_file(),
+    })
 }
 
 /// Reads a run and follows it until nobody writes it any more.

@@ -1,26 +1,24 @@
 //! The host of the native window: run folders, threads, files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eframe::egui;
 use vitrine::config::Experiment;
-use vitrine::dashboard::host::{Abilities, Host, Notice, Order, Origin, RunKey, Saved};
+use vitrine::dashboard::host::{Abilities, Export, Host, Notice, Order, Origin, RunKey, Saved, not_ours};
 use vitrine::dashboard::import::{self, Imported};
 use vitrine::data::folder;
 use vitrine::error::{Error, Result};
 use vitrine::platform;
 use vitrine::run::command::Command;
 use vitrine::run::files::{RunFiles, probe_name};
-use vitrine::run::read;
-use vitrine::run::vitrun;
+use vitrine::run::{gc, read};
 
-use super::{doctor, follow, training};
+use super::{doctor, estimates, exports, follow, pace, training};
 
 /// The screen is drawn anew so long after a notice at the latest: many events, one frame.
 const FRAME_MILLIS: u64 = 30;
@@ -41,7 +39,7 @@ impl Voice {
     }
 
     /// Does something on a thread of its own; its error becomes a message.
-    fn spawn(&self, name: &str, work: impl FnOnce(&Self) -> Result<()> + Send + 'static) {
+    pub fn spawn(&self, name: &str, work: impl FnOnce(&Self) -> Result<()> + Send + 'static) {
         let voice = self.clone();
         let begun = platform::spawn(name, move || {
             if let Err(error) = work(&voice) {
@@ -63,14 +61,19 @@ pub struct Native {
     /// Files of dropped runs.
     dropped: BTreeMap<RunKey, Arc<RunFiles>>,
     num_trainings: u64,
-    /// Number of the latest question for an estimate.
-    asked: Arc<AtomicU64>,
+    /// Runs that a thread follows: a second one would tell every step twice.
+    followed: Arc<Mutex<BTreeSet<RunKey>>>,
+    /// Where questions for estimates go.
+    estimates: Sender<estimates::Told>,
 }
 
 /// The key of a run folder: its id below the folder of runs, its path elsewhere.
 pub fn key_of(path: &Path, runs_dir: &Path) -> RunKey {
+    // One folder has many names, and a dropped one comes with the longest.
+    let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = whole(path);
     let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if path.parent() == Some(runs_dir) { RunKey(id) } else { RunKey(path.display().to_string()) }
+    if path.parent() == Some(&whole(runs_dir)) { RunKey(id) } else { RunKey(path.display().to_string()) }
 }
 
 impl Native {
@@ -82,19 +85,24 @@ impl Native {
             voice.tell(Notice::Abilities(abilities()));
             Ok(())
         });
-        Self { voice, notices, runs_dir, trainings: BTreeMap::new(), dropped: BTreeMap::new(), num_trainings: 0, asked: Arc::default() }
+        let estimates = estimates::start(&voice, runs_dir.clone());
+        Self {
+            voice,
+            notices,
+            runs_dir,
+            trainings: BTreeMap::new(),
+            dropped: BTreeMap::new(),
+            num_trainings: 0,
+            followed: Arc::default(),
+            estimates,
+        }
     }
 
     /// Imports the file or folder at a path.
     pub fn import_path(&mut self, path: &Path) {
         if path.join("run.json").is_file() {
-            let key = key_of(path, &self.runs_dir);
-            let (path, head_key) = (path.to_path_buf(), key.clone());
-            self.voice.spawn("open", move |voice| {
-                follow::follow(voice, &head_key, &path);
-                voice.tell(Notice::Message(format!("{} is in the list", path.display())));
-                Ok(())
-            });
+            // The screens open what is selected, once.
+            self.voice.tell(Notice::Select(key_of(path, &self.runs_dir)));
             return;
         }
         if path.is_dir() {
@@ -113,6 +121,14 @@ impl Native {
 
     fn import_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
         let imported = import::read(&path.display().to_string(), bytes)?;
+        if let Imported::Run(head, ..) = &imported
+            && self.runs_dir.join(&head.key.0).join("run.json").is_file()
+        {
+            // The run itself goes on, or can: a copy would take its place.
+            self.voice.tell(Notice::Message(format!("{}: {} is among the runs here already", path.display(), head.key)));
+            self.voice.tell(Notice::Select(head.key.clone()));
+            return Ok(());
+        }
         self.voice.tell(imported.notice());
         if let Imported::Run(head, _, files) = imported {
             self.voice.tell(Notice::Message(format!("{} is open as {}", path.display(), head.key)));
@@ -129,7 +145,28 @@ impl Native {
 /// What this machine can do.
 fn abilities() -> Abilities {
     let (device, summary) = doctor::device();
-    Abilities { device, summary, help: String::new(), can_train: true }
+    Abilities { device, summary, help: String::new(), drop_trouble: drop_trouble(), can_train: true }
+}
+
+/// Why files cannot be dropped: the library behind the window does not take them from a Wayland compositor.
+fn drop_trouble() -> String {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if is_set("WAYLAND_DISPLAY") || is_set("WAYLAND_SOCKET") {
+        "Files cannot be dropped on a window of Wayland; on one of X11 they can: WAYLAND_DISPLAY= vitrine dashboard".to_string()
+    } else {
+        String::new()
+    }
+}
+
+/// The person's own folder.
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).map(PathBuf::from)
+}
+
+/// A path as a shell reads it: `~` is the person's own folder.
+pub fn expanded(path: &str, home: Option<&Path>) -> PathBuf {
+    let below = if path == "~" { Some("") } else { path.strip_prefix("~/").or_else(|| path.strip_prefix("~\\")) };
+    below.zip(home).map_or_else(|| PathBuf::from(path), |(below, home)| home.join(below))
 }
 
 impl Host for Native {
@@ -164,8 +201,14 @@ impl Host for Native {
 
     fn open_run(&mut self, run: &RunKey) {
         let (run, path) = (run.clone(), self.folder_of(run));
+        let is_new = self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone());
+        if !is_new {
+            return;
+        }
+        let followed = self.followed.clone();
         self.voice.spawn("follow", move |voice| {
             follow::follow(voice, &run, &path);
+            followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
             Ok(())
         });
     }
@@ -186,15 +229,8 @@ impl Host for Native {
     }
 
     fn estimate(&mut self, experiment: &Experiment) {
-        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let (asked, experiment) = (self.asked.clone(), experiment.clone());
-        self.voice.spawn("estimate", move |voice| {
-            let estimate = training::estimate(&experiment, None).map_err(|error| error.to_string());
-            if asked.load(Ordering::Relaxed) == number {
-                voice.tell(Notice::Estimate(estimate));
-            }
-            Ok(())
-        });
+        // The thread lives as long as this sender.
+        let _ = self.estimates.send(estimates::Told::Asked(Box::new(experiment.clone())));
     }
 
     fn train(&mut self, order: Order) -> RunKey {
@@ -212,7 +248,7 @@ impl Host for Native {
     fn command(&mut self, run: &RunKey, command: Command) {
         let is_heard = self.trainings.get(run).is_some_and(|commands| commands.send(command).is_ok());
         if !is_heard {
-            self.voice.tell(Notice::Message(format!("{run} is trained by another process, or has ended")));
+            self.voice.tell(Notice::Message(not_ours(run)));
         }
     }
 
@@ -225,18 +261,32 @@ impl Host for Native {
         false
     }
 
-    fn open_path(&mut self, path: &str) {
-        self.import_path(Path::new(path));
+    fn pick_folder(&mut self) -> bool {
+        false
     }
 
-    fn export_run(&mut self, run: &RunKey) {
-        let name = format!("{}.{}", run.0.replace(['/', '\\'], "-"), vitrun::EXTENSION);
-        if let Some(files) = self.dropped.get(run).cloned() {
-            self.voice.spawn("export", move |voice| save(voice, &name, &vitrun::to_bytes(&files)?));
-            return;
-        }
-        let path = self.folder_of(run);
-        self.voice.spawn("export", move |voice| save(voice, &name, &vitrun::pack(&path, false, Vec::new())?));
+    fn open_path(&mut self, path: &str) {
+        self.import_path(&expanded(path, home().as_deref()));
+    }
+
+    fn export_run(&mut self, run: &RunKey, export: Export) {
+        let (run, files, path) = (run.clone(), self.dropped.get(run).cloned(), self.folder_of(run));
+        self.voice.spawn("export", move |voice| {
+            let (name, bytes) = match files {
+                Some(files) => exports::of_files(&files, &run, export)?,
+                None => exports::of_folder(&path, &run, export)?,
+            };
+            save(voice, &name, &bytes)
+        });
+    }
+
+    fn delete_run(&mut self, run: &RunKey) {
+        let (run, path) = (run.clone(), self.folder_of(run));
+        self.voice.spawn("delete", move |voice| {
+            gc::remove_run(&path)?;
+            voice.tell(Notice::Deleted(run));
+            Ok(())
+        });
     }
 
     fn save(&mut self, file: Saved) {
@@ -244,8 +294,12 @@ impl Host for Native {
     }
 
     fn check_up(&mut self) {
-        self.voice.spawn("doctor", |voice| {
-            doctor::check_up(voice);
+        let estimates = self.estimates.clone();
+        self.voice.spawn("doctor", move |voice| {
+            if let Some(flops_per_sec) = pace::of_timings(&doctor::check_up(voice)) {
+                // A window that has been closed no longer asks.
+                let _ = estimates.send(estimates::Told::Timed(flops_per_sec));
+            }
             Ok(())
         });
     }
@@ -264,8 +318,7 @@ impl Host for Native {
 /// Writes a file where a person looks for it: the folder for downloads, else this one. Never over
 /// another file.
 fn save(voice: &Voice, name: &str, bytes: &[u8]) -> Result<()> {
-    let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).map(PathBuf::from);
-    let downloads = home.map(|home| home.join("Downloads")).filter(|folder| folder.is_dir());
+    let downloads = home().map(|home| home.join("Downloads")).filter(|folder| folder.is_dir());
     let folder = downloads.unwrap_or_else(|| PathBuf::from("."));
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let numbered = |number: u32| if number == 1 { folder.join(name) } else { folder.join(format!("{stem}-{number}.{extension}")) };

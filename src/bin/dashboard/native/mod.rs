@@ -2,10 +2,12 @@
 
 /// Adapters, limits, self-test.
 mod doctor;
+/// What trainings would take.
+mod estimates;
 /// Following run folders while they grow.
 mod follow;
 /// The host.
-mod host;
+pub mod host;
 /// Trainings on threads.
 mod training;
 
@@ -16,6 +18,8 @@ use eframe::egui;
 use vitrine::dashboard::app::Dashboard;
 use vitrine::dashboard::view::{Screen, View};
 use vitrine::error::{Error, Result};
+
+use super::{checkup, exports, pace};
 
 const HELP: &str = "\
 The dashboard in a window of its own. `vitrine dashboard` opens it.

@@ -5,19 +5,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use vitrine::config::{Experiment, Resolved};
-use vitrine::dashboard::host::{Estimate, Notice, Order, Origin, RunKey, Start as Wish};
-use vitrine::data::{self, loader::Loader};
+use vitrine::config::Resolved;
+use vitrine::dashboard::host::{Notice, Order, Origin, RunKey, Start as Wish};
 use vitrine::error::Result;
 use vitrine::platform::{self, Wait as _};
 use vitrine::run::command::Command;
 use vitrine::run::event::Event;
 use vitrine::run::read;
-use vitrine::schedule::Schedule;
 use vitrine::train::checkpoint::PRE_CRASH;
-use vitrine::train::device::Device;
 use vitrine::train::session::{DeviceChoice, Request, Session, Start};
-use vitrine::train::step;
 
 use super::follow::head_of;
 use super::host::Voice;
@@ -76,20 +72,4 @@ fn train(voice: &Voice, key: &RunKey, order: Order, runs_dir: &Path, inbox: &Rec
 pub fn folder_of(run: &RunKey, runs_dir: &Path) -> PathBuf {
     let below = runs_dir.join(&run.0);
     if below.is_dir() { below } else { PathBuf::from(&run.0) }
-}
-
-/// What an experiment would take on this machine.
-pub fn estimate(experiment: &Experiment, flops_per_sec: Option<f64>) -> Result<Estimate> {
-    let split = data::open(&experiment.data, &experiment.model)?;
-    let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
-    let total_steps = Schedule::new(experiment, steps_per_epoch).total_steps();
-    let (device, _) = Device::open(DeviceChoice::Auto, None).wait()?;
-    let (estimate, _) = step::estimate(experiment, &device)?;
-    Ok(Estimate {
-        params: estimate.params as u64,
-        total_steps,
-        memory_bytes: (estimate.arena_bytes + estimate.region_bytes) as u64,
-        step_flops: estimate.step_flops,
-        secs: flops_per_sec.map(|flops| total_steps as f64 * estimate.step_flops / flops),
-    })
 }

@@ -7,8 +7,9 @@ use vitrine::platform::now_secs;
 use vitrine::train::device::Device;
 use vitrine::train::selftest::{self, Finding};
 
+use super::checkup::{limits_of, op_millis, shown, timed_training};
+use super::pace;
 use super::worker::Worker;
-use crate::checkup::{limits_of, op_millis, shown, timed_training};
 
 /// Between two messages while the kernels are tested.
 const TELL_SECS: f64 = 0.3;
@@ -26,7 +27,10 @@ pub async fn check_up(worker: &Worker) {
         Err(error) => checkup.facts.push(("adapter".to_string(), format!("none: {error}"))),
     }
     match timings(worker).await {
-        Ok(op_millis) => checkup.op_millis = op_millis,
+        Ok(op_millis) => {
+            worker.pace.borrow_mut().timed = pace::of_timings(&op_millis);
+            checkup.op_millis = op_millis;
+        }
         Err(error) => checkup.facts.push(("timings".to_string(), error.to_string())),
     }
     checkup.is_done = true;

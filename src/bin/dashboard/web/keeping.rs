@@ -1,22 +1,71 @@
-//! Files kept over a reload: what has changed goes to the browser's storage about once a second, as one
-//! transaction, in pieces, so that a growing file is not written anew.
+//! Files kept over a reload: what has changed goes to the browser's storage about once a second, and at once after a
+//! checkpoint, at a training's end and when the page is left; as one transaction, in pieces, so that a growing file
+//! is not written anew.
 
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use js_sys::{Array, Reflect, Uint8Array};
 use vitrine::platform::files::{self, Change, PIECE_BYTES};
-use vitrine::platform::sleep;
+use vitrine::platform::within;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-use super::worker::Worker;
+use super::worker::{RUNS_DIR, Worker};
 
 /// Between two transactions.
 const KEEP_SECS: f64 = 1.0;
 /// Between a path and the number of a piece, in a key: no file name has it.
 const SEPARATOR: char = '\n';
+
+/// When files are kept: what the tasks of the worker tell the one that keeps, and hear of it.
+#[derive(Default)]
+pub struct Keeper {
+    is_keeping: Cell<bool>,
+    /// Whether somebody cannot wait for the next round.
+    is_due: Cell<bool>,
+    /// Rounds that have begun, and those that are over.
+    begun: Cell<u64>,
+    over: Cell<u64>,
+    sleepers: RefCell<Vec<Waker>>,
+}
+
+impl Keeper {
+    /// Has the next round begin at once.
+    pub fn hurry(&self) {
+        self.is_due.set(true);
+        self.wake();
+    }
+
+    /// Has everything that has happened so far be kept, and waits for it, if only for one try.
+    pub async fn kept(&self) {
+        if !self.is_keeping.get() {
+            return;
+        }
+        // A round under way may have begun before what is to be kept.
+        let round = self.begun.get() + 1;
+        self.hurry();
+        self.until(|| self.over.get() >= round).await;
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        std::future::poll_fn(|context| {
+            if is_so() {
+                return Poll::Ready(());
+            }
+            self.sleepers.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn wake(&self) {
+        self.sleepers.take().into_iter().for_each(Waker::wake);
+    }
+}
 
 /// Brings the files of an earlier worker back.
 pub async fn restore(worker: &Worker) {
@@ -56,31 +105,66 @@ pub async fn keep(worker: Rc<Worker>) {
     if !worker.about.storage_trouble.is_empty() {
         return worker.say(&worker.about.storage_trouble);
     }
+    let keeper = &worker.keeper;
+    keeper.is_keeping.set(true);
     let mut late: Vec<Change> = Vec::new();
     let mut has_complained = false;
     loop {
-        sleep(KEEP_SECS).await;
-        let mut changes = std::mem::take(&mut late);
-        changes.extend(files::take_changes());
-        if changes.is_empty() {
-            continue;
-        }
-        let puts = Array::new();
-        changes.iter().for_each(|change| entries(change, &puts));
-        match JsFuture::from(worker.outside.write(puts)).await {
-            Ok(_) => has_complained = false,
-            Err(error) => {
-                late = changes;
-                if !std::mem::replace(&mut has_complained, true) {
-                    let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default();
-                    let why = if name == "QuotaExceededError" { "its space for this site is full".to_string() } else { name };
-                    worker.say(&format!(
-                        "this browser cannot keep the runs ({why}); training goes on, but save what you need before you leave"
-                    ));
-                }
+        // The time may run out first.
+        let _ = within(KEEP_SECS, keeper.until(|| keeper.is_due.get())).await;
+        keeper.is_due.set(false);
+        keeper.begun.set(keeper.begun.get() + 1);
+        late.extend(files::take_changes());
+        if has_complained {
+            // What was deleted goes first: the rest may need its space.
+            let gone = take_deleted(&mut late);
+            if write(&worker, &gone).await.is_err() {
+                late.extend(gone);
             }
         }
+        match write(&worker, &late).await {
+            Ok(()) => {
+                late.clear();
+                if std::mem::take(&mut has_complained) {
+                    worker.say("this browser keeps the runs again");
+                }
+            }
+            Err(why) if !std::mem::replace(&mut has_complained, true) => worker.say(&format!(
+                "this browser cannot keep the runs ({why}); training goes on, but save what you need before you leave, or delete runs"
+            )),
+            Err(_) => {}
+        }
+        keeper.over.set(keeper.begun.get());
+        keeper.wake();
     }
+}
+
+/// Takes the changes of runs that are gone for good out of the others, as removals.
+fn take_deleted(changes: &mut Vec<Change>) -> Vec<Change> {
+    let path_of = |change: &Change| match change {
+        Change::Folder(path) | Change::Removed(path) | Change::File { path, .. } => path.clone(),
+    };
+    let is_deleted = |path: &Path| {
+        let id = path.strip_prefix(RUNS_DIR).ok().and_then(|below| below.iter().next());
+        id.is_some_and(|id| !files::is_dir(&Path::new(RUNS_DIR).join(id)))
+    };
+    let (gone, rest): (Vec<Change>, Vec<Change>) = std::mem::take(changes).into_iter().partition(|change| is_deleted(&path_of(change)));
+    *changes = rest;
+    gone.iter().map(|change| Change::Removed(path_of(change))).collect()
+}
+
+/// One transaction of these changes; an error says why.
+async fn write(worker: &Worker, changes: &[Change]) -> std::result::Result<(), String> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let puts = Array::new();
+    changes.iter().for_each(|change| entries(change, &puts));
+    let refuse = |error: JsValue| {
+        let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default();
+        if name == "QuotaExceededError" { "its space for this site is full".to_string() } else { name }
+    };
+    JsFuture::from(worker.outside.write(puts)).await.map(drop).map_err(refuse)
 }
 
 /// Puts for the storage: [key, entry], without an entry for what is gone, with `true` for all pieces from there on.

@@ -7,7 +7,7 @@ use eframe::egui;
 use js_sys::{Array, Function, Uint8Array};
 use vitrine::config::Experiment;
 use vitrine::dashboard::app::Dashboard;
-use vitrine::dashboard::host::{Host, Notice, Order, RunKey, Saved};
+use vitrine::dashboard::host::{Abilities, Checkup, Export, Host, Notice, Order, RunKey, Saved};
 use vitrine::dashboard::lettering;
 use vitrine::error::Result;
 use vitrine::run::command::Command;
@@ -32,14 +32,18 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn post(this: &Front, text: &str, bytes: Option<Uint8Array>);
 
-    /// Calls back with every message of the worker, every change of the address, and every dropped folder of a run:
-    /// its name and [name, bytes] of its files.
+    /// Calls back with every message of the worker, every change of the address, every dropped folder of a run (its
+    /// name and [name, bytes] of its files), and the reason when the worker has come to its end.
     #[wasm_bindgen(method)]
-    fn listen(this: &Front, on_message: &Function, on_hash: &Function, on_folder: &Function);
+    fn listen(this: &Front, on_message: &Function, on_hash: &Function, on_folder: &Function, on_end: &Function);
 
     /// Lets the person pick files; calls back with name and bytes of each.
     #[wasm_bindgen(method, js_name = pickFiles)]
     fn pick_files(this: &Front, on_file: &Function);
+
+    /// Lets the person pick a folder, which is taken like a dropped one.
+    #[wasm_bindgen(method, js_name = pickFolder)]
+    fn pick_folder(this: &Front);
 
     /// Has the browser download a file.
     #[wasm_bindgen(method)]
@@ -72,6 +76,10 @@ struct Inbox {
     notices: Vec<Notice>,
     state: State,
     ctx: Option<egui::Context>,
+    /// What the doctor has told so far.
+    checkup: Option<Checkup>,
+    /// Why the worker no longer answers.
+    end: Option<String>,
 }
 
 impl Inbox {
@@ -81,6 +89,46 @@ impl Inbox {
             ctx.request_repaint();
         }
     }
+
+    /// The worker is gone: what it was about to do will not come.
+    fn end(&mut self, why: &str) {
+        self.end = Some(why.to_string());
+        for key in self.state.trainings() {
+            self.fail(Notice::Closed(key.clone()));
+            self.fail(Notice::RunFailed(key, why.to_string()));
+        }
+        if let Some(checkup) = self.checkup.clone().filter(|checkup| !checkup.is_done) {
+            self.fail(ended_checkup(checkup, why));
+        }
+        self.fail(Notice::Estimate(Err(why.to_string())));
+        let summary = format!("The trainer has stopped: {why}.");
+        let help = "Reload the page: trainings go on from their last checkpoint".to_string();
+        self.fail(Notice::Abilities(Abilities { device: "stopped".to_string(), summary, help, ..Abilities::default() }));
+    }
+
+    fn fail(&mut self, notice: Notice) {
+        self.state.apply(&Told::Notice(notice.clone()));
+        self.put(notice);
+    }
+
+    /// Answers a question that the worker can no longer hear.
+    fn answer_alone(&mut self, ask: &Ask, why: &str) {
+        let why = why.to_string();
+        match ask {
+            Ask::OpenRun(key) | Ask::Train(key, _) => self.fail(Notice::RunFailed(key.clone(), why)),
+            Ask::ReadProbe(key, step) => self.put(Notice::Probe(key.clone(), *step, Err(why))),
+            Ask::Estimate(_) => self.fail(Notice::Estimate(Err(why))),
+            Ask::CheckUp => self.fail(ended_checkup(Checkup::default(), &why)),
+            Ask::ListRuns => {}
+            _ => self.fail(Notice::Message(format!("The trainer has stopped: {why}"))),
+        }
+    }
+}
+
+fn ended_checkup(mut checkup: Checkup, why: &str) -> Notice {
+    checkup.facts.push(("trouble".to_string(), format!("the trainer has stopped: {why}")));
+    checkup.is_done = true;
+    Notice::Checkup(Box::new(checkup))
 }
 
 /// The host of the page.
@@ -165,10 +213,16 @@ fn listen(front: &Front, inbox: &Rc<RefCell<Inbox>>) {
         Ok(bytes) => ask_with(&own_front, &Ask::Import(format!("{name}.{}", vitrun::EXTENSION)), Some(&bytes)),
         Err(error) => to.borrow_mut().put(Notice::Message(format!("{name}: {error}"))),
     });
+    let (to, own_front) = (inbox.clone(), front.clone());
+    let on_end = Closure::<dyn FnMut(String)>::new(move |why: String| {
+        to.borrow_mut().end(&why);
+        own_front.keep_awake(false);
+    });
     front.listen(
         on_message.into_js_value().unchecked_ref(),
         on_hash.into_js_value().unchecked_ref(),
         on_folder.into_js_value().unchecked_ref(),
+        on_end.into_js_value().unchecked_ref(),
     );
 }
 
@@ -192,8 +246,10 @@ fn take(front: &Front, inbox: &RefCell<Inbox>, text: &str, bytes: Vec<u8>) {
     match told {
         Told::Notice(notice) => {
             if matches!(notice, Notice::Opened(..) | Notice::Closed(_) | Notice::RunFailed(..)) {
-                let is_training = inbox.state.open.values().any(|run| !run.is_closed && run.failure.is_none());
-                front.keep_awake(is_training);
+                front.keep_awake(inbox.state.is_training());
+            }
+            if let Notice::Checkup(checkup) = &notice {
+                inbox.checkup = Some((**checkup).clone());
             }
             inbox.put(notice);
         }
@@ -213,7 +269,11 @@ fn take(front: &Front, inbox: &RefCell<Inbox>, text: &str, bytes: Vec<u8>) {
 
 impl Web {
     fn ask(&self, ask: &Ask) {
-        ask_with(&self.front, ask, None);
+        let mut inbox = self.inbox.borrow_mut();
+        match inbox.end.clone() {
+            Some(why) => inbox.answer_alone(ask, &why),
+            None => ask_with(&self.front, ask, None),
+        }
     }
 }
 
@@ -274,12 +334,21 @@ impl Host for Web {
         true
     }
 
+    fn pick_folder(&mut self) -> bool {
+        self.front.pick_folder();
+        true
+    }
+
     fn open_path(&mut self, path: &str) {
         self.ask(&Ask::ImportFrom(path.to_string()));
     }
 
-    fn export_run(&mut self, run: &RunKey) {
-        self.ask(&Ask::ExportRun(run.clone()));
+    fn export_run(&mut self, run: &RunKey, export: Export) {
+        self.ask(&Ask::ExportRun(run.clone(), export));
+    }
+
+    fn delete_run(&mut self, run: &RunKey) {
+        self.ask(&Ask::DeleteRun(run.clone()));
     }
 
     fn save(&mut self, file: Saved) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
-use vitrine::dashboard::host::Notice;
+use vitrine::dashboard::host::{Notice, RunKey};
 use vitrine::run::event::Event;
 use vitrine::run::number;
 
@@ -33,8 +33,8 @@ pub struct State {
     pub kernels: (usize, Vec<String>, bool),
     /// Device and images a second of the last measurement.
     pub speed: Option<(String, f64)>,
-    /// Parameters of the last estimate.
-    pub estimate: Option<Result<u64, String>>,
+    /// Parameters of the last estimate, and its seconds.
+    pub estimate: Option<Result<(u64, Option<f64>), String>>,
     /// The part of the address after `#`.
     pub location: String,
     /// What the last frames took of the page's thread, milliseconds: their median.
@@ -74,6 +74,17 @@ impl State {
         }
     }
 
+    /// Whether a run is being made, here or by the server: the screen is to stay on.
+    pub fn is_training(&self) -> bool {
+        !self.trainings().is_empty()
+    }
+
+    /// The runs that are being made.
+    pub fn trainings(&self) -> Vec<RunKey> {
+        let under_way = self.open.iter().filter(|(_, run)| !run.is_closed && run.failure.is_none());
+        under_way.map(|(id, _)| RunKey(id.clone())).collect()
+    }
+
     /// Takes what one frame took, milliseconds.
     pub fn frame(&mut self, millis: f64) {
         self.frames.push_back(millis);
@@ -97,7 +108,7 @@ impl State {
                 self.unreadable.clone_from(unreadable);
             }
             Notice::Opened(head, events) => {
-                let mut run = OpenRun { name: head.meta.name.clone(), ..OpenRun::default() };
+                let mut run = OpenRun { name: head.meta.name.clone(), is_closed: !head.is_live, ..OpenRun::default() };
                 events.iter().for_each(|event| run.apply(event));
                 self.open.insert(head.key.0.clone(), run);
             }
@@ -112,7 +123,9 @@ impl State {
             }
             Notice::Closed(key) => self.open.entry(key.0.clone()).or_default().is_closed = true,
             Notice::RunFailed(key, why) => self.open.entry(key.0.clone()).or_default().failure = Some(why.clone()),
-            Notice::Estimate(estimate) => self.estimate = Some(estimate.as_ref().map(|found| found.params).map_err(Clone::clone)),
+            Notice::Estimate(estimate) => {
+                self.estimate = Some(estimate.as_ref().map(|found| (found.params, found.secs)).map_err(Clone::clone))
+            }
             Notice::Checkup(checkup) => {
                 let trouble = checkup.kernels.iter().filter(|kernel| !kernel.trouble.is_empty());
                 let trouble = trouble.map(|kernel| format!("{} {}: {}", kernel.kernel, kernel.tier, kernel.trouble)).collect();
@@ -123,8 +136,11 @@ impl State {
                 let surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
                 self.messages.drain(..surplus);
             }
+            Notice::Deleted(key) => {
+                self.open.remove(&key.0);
+            }
             Notice::Location(hash) => self.location.clone_from(hash),
-            Notice::Probe(..) | Notice::Weights(..) | Notice::Images(..) => {}
+            Notice::Probe(..) | Notice::Weights(..) | Notice::Images(..) | Notice::Select(_) => {}
         }
     }
 }

@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use vitrine::config::{Resolved, Sources, load};
-use vitrine::dashboard::host::{Notice, Order, Origin, RunKey, Start as Wish};
+use vitrine::dashboard::host::{Notice, Order, Origin, RunHead, RunKey, Start as Wish};
 use vitrine::error::{Error, Result};
 use vitrine::platform::{files, sleep};
 use vitrine::run::event::{Event, Status};
 use vitrine::run::read;
-use vitrine::run::store::checkpoint_path;
 use vitrine::train::checkpoint;
 use vitrine::train::session::{DeviceChoice, Request, Session, Start};
 
@@ -31,7 +30,7 @@ pub fn from_order(worker: &Worker, order: Order) -> Result<Request> {
     };
     let start = match &order.start {
         Wish::Fresh => Start::Fresh,
-        Wish::PreCrash(run) => Start::Weights(checkpoint_path(&kept(run)?, "pre-crash")),
+        Wish::PreCrash(run) => Start::Fork(kept(run)?, checkpoint::PRE_CRASH.to_string()),
         Wish::Resume(run) => Start::Resume(kept(run)?),
     };
     let resolved = Resolved { experiment: order.experiment, origin: BTreeMap::new() };
@@ -78,9 +77,11 @@ pub async fn train(worker: Rc<Worker>, key: RunKey, request: Request) {
     let key = own_key.into_inner();
     worker.trainings.borrow_mut().remove(&key);
     worker.flush();
-    match outcome {
-        Ok(()) => worker.notice(Notice::Closed(key)),
-        Err(error) => worker.notice(Notice::RunFailed(key, error.to_string())),
+    // Who sees the end may leave the page.
+    worker.keeper.kept().await;
+    worker.notice(Notice::Closed(key.clone()));
+    if let Err(error) = outcome {
+        worker.notice(Notice::RunFailed(key, error.to_string()));
     }
 }
 
@@ -93,6 +94,9 @@ async fn follow(worker: &Rc<Worker>, own_key: &std::cell::RefCell<RunKey>, reque
         if is_open.get() {
             worker.push(&own_key.borrow(), event.clone());
         }
+        if matches!(event, Event::Checkpoint(_)) {
+            worker.keeper.hurry();
+        }
     };
     let session = Session::open(request, &mut on_event).await?;
     let id = RunKey(session.run_dir().file_name().unwrap_or_default().to_string_lossy().into_owned());
@@ -103,7 +107,7 @@ async fn follow(worker: &Rc<Worker>, own_key: &std::cell::RefCell<RunKey>, reque
         worker.notice(Notice::Named(made_up, id.clone()));
     }
     let recorded = read::read_run(session.run_dir())?;
-    let head = head_of(recorded.header, recorded.config_toml, Origin::Trained);
+    let head = RunHead { is_live: true, ..head_of(recorded.header, recorded.config_toml, Origin::Trained) };
     worker.notice(Notice::Opened(Box::new(head), recorded.events));
     is_open.set(true);
     let is_over = Rc::new(Cell::new(false));

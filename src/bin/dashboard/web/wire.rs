@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vitrine::config::Experiment;
-use vitrine::dashboard::host::{Notice, Order, RunKey};
+use vitrine::dashboard::host::{Export, Notice, Order, RunKey};
 use vitrine::run::command::Command;
 
 /// What the worker begins with.
@@ -15,6 +15,12 @@ pub struct About {
     pub device: String,
     /// Why nothing is kept over a reload; empty where it is.
     pub storage_trouble: String,
+    /// How the browser introduces itself.
+    pub user_agent: String,
+    /// Whether the page is one to which browsers give WebGPU.
+    pub is_secure: bool,
+    /// Whether the browser has WebGPU.
+    pub has_webgpu: bool,
 }
 
 /// What the page asks of the worker.
@@ -51,8 +57,12 @@ pub enum Ask {
     PutImages(String),
     /// Take the file at an address.
     ImportFrom(String),
-    /// Pack a run.
-    ExportRun(RunKey),
+    /// Pack a run, or its weights.
+    ExportRun(RunKey, Export),
+    /// Remove a run that this browser keeps.
+    DeleteRun(RunKey),
+    /// Keep at once what is not kept yet: the page may not come back.
+    Keep,
     /// Test every kernel.
     CheckUp,
     /// Time training steps of a preset.

@@ -8,26 +8,29 @@ use std::sync::mpsc::Sender;
 
 use js_sys::Uint8Array;
 use vitrine::config::{Experiment, Resolved, Sources, load};
-use vitrine::dashboard::host::{Abilities, Estimate, Notice, RunKey};
-use vitrine::data::{self, embedded, loader::Loader};
+use vitrine::dashboard::host::{Abilities, Estimate, Notice, RunKey, not_ours};
+use vitrine::data::embedded;
 use vitrine::error::{Error, Result};
 use vitrine::platform::{files, sleep};
 use vitrine::run::command::Command;
 use vitrine::run::event::Event;
-use vitrine::schedule::Schedule;
 use vitrine::train::device::Device;
 use vitrine::train::session::DeviceChoice;
-use vitrine::train::step;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use super::advice::{self, Browser};
+use super::checkup::badge_of;
+use super::pace::{self, Pace};
 use super::shelf::Shelf;
 use super::wire::{About, Ask, Told};
 use super::{doctor, images, keeping, speed, training};
 
 /// Between two looks whether the files of an earlier worker are back.
 const WAIT_SECS: f64 = 0.005;
+/// A question for an estimate is worked on when none has followed it for so long.
+const SETTLE_SECS: f64 = 0.15;
 /// Where run folders lie in the worker's files.
 pub const RUNS_DIR: &str = "/runs";
 
@@ -64,6 +67,13 @@ pub struct Worker {
     pub shelf: Shelf,
     /// Trainings that take commands.
     pub trainings: RefCell<BTreeMap<RunKey, Sender<Command>>>,
+    /// When files are kept over a reload.
+    pub keeper: keeping::Keeper,
+    /// How fast this browser computes.
+    pub pace: RefCell<Pace>,
+    device: RefCell<Option<(Device, String)>>,
+    /// Questions for estimates so far.
+    num_estimates: Cell<u64>,
     events: RefCell<BTreeMap<RunKey, Vec<Event>>>,
     site: RefCell<Option<Rc<Site>>>,
     /// Whether the files of an earlier worker are back.
@@ -92,6 +102,10 @@ pub fn work(about: &str, outside: Outside) -> JsValue {
         outside,
         shelf: Shelf::default(),
         trainings: RefCell::default(),
+        keeper: keeping::Keeper::default(),
+        pace: RefCell::default(),
+        device: RefCell::default(),
+        num_estimates: Cell::new(0),
         events: RefCell::default(),
         site: RefCell::default(),
         is_restored: Cell::new(false),
@@ -149,10 +163,7 @@ impl Worker {
                 };
                 self.tell(&Told::Probe(key, step, trouble), bytes);
             }
-            Ask::Estimate(experiment) => {
-                let estimate = self.estimate(&experiment).await.map_err(|error| error.to_string());
-                self.tell(&Told::Notice(Notice::Estimate(estimate)), None);
-            }
+            Ask::Estimate(experiment) => self.estimate(&experiment).await,
             Ask::Train(key, order) => match training::from_order(&self, *order) {
                 Ok(order) => training::train(self, key, order).await,
                 Err(error) => self.tell(&Told::Notice(Notice::RunFailed(key, error.to_string())), None),
@@ -162,9 +173,9 @@ impl Worker {
                 Err(error) => self.tell(&Told::Notice(Notice::RunFailed(key, error.to_string())), None),
             },
             Ask::Command(key, command) => {
-                if let Some(commands) = self.trainings.borrow().get(&key) {
-                    // A training that has just ended no longer listens.
-                    let _ = commands.send(command);
+                let is_heard = self.trainings.borrow().get(&key).is_some_and(|commands| commands.send(command).is_ok());
+                if !is_heard {
+                    self.say(&not_ours(&key));
                 }
             }
             Ask::Import(name) => Shelf::import(&self, &name, bytes)?,
@@ -176,10 +187,12 @@ impl Worker {
                     bytes.ok_or_else(|| Error::file(Path::new(&url), "it cannot be fetched", "its server must allow other sites to"))?;
                 Shelf::import(&self, &url, bytes)?;
             }
-            Ask::ExportRun(key) => {
-                let (name, bytes) = Shelf::export(&self, &key).await?;
+            Ask::ExportRun(key, export) => {
+                let (name, bytes) = Shelf::export(&self, &key, export).await?;
                 self.tell(&Told::Saved(name), Some(bytes));
             }
+            Ask::DeleteRun(key) => Shelf::delete(&self, &key)?,
+            Ask::Keep => self.keeper.hurry(),
             Ask::CheckUp => doctor::check_up(&self).await,
             Ask::Speed { preset, batch, secs } => {
                 let told = speed::measure(&self, &preset, batch, secs).await?;
@@ -224,15 +237,27 @@ impl Worker {
         if bytes.is_undefined() { None } else { Some(Uint8Array::new(&bytes).to_vec()) }
     }
 
-    /// What the site holds.
-    pub async fn site(&self) -> Rc<Site> {
+    /// What the site holds; none as long as it does not answer.
+    pub async fn site(&self) -> Option<Rc<Site>> {
         if let Some(site) = self.site.borrow().clone() {
-            return site;
+            return Some(site);
         }
-        let bytes = self.fetch("site.json", 0).await.unwrap_or_default();
-        let site: Rc<Site> = Rc::new(serde_json::from_slice(&bytes).unwrap_or_default());
+        let bytes = self.fetch("site.json", 0).await?;
+        let site: Rc<Site> = Rc::new(serde_json::from_slice(&bytes).ok()?);
         *self.site.borrow_mut() = Some(site.clone());
-        site
+        Some(site)
+    }
+
+    /// The device that trains, opened once: for questions, not for trainings, which open their own.
+    async fn device(&self) -> Result<(Device, String)> {
+        let is_lost = |device: &Device| matches!(device, Device::Gpu(gpu, _) if gpu.is_lost());
+        let known = self.device.borrow().clone().filter(|(device, _)| !is_lost(device));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let opened = Device::open(self.choice(), None).await?;
+        *self.device.borrow_mut() = Some(opened.clone());
+        Ok(opened)
     }
 
     /// Where trainings run.
@@ -256,7 +281,7 @@ impl Worker {
                 continue;
             }
             let missing = || Error::data(&path, "cannot be fetched", "check the connection, and try again");
-            let url = site.data.get(*name).ok_or_else(missing)?;
+            let url = site.as_ref().and_then(|site| site.data.get(*name)).ok_or_else(missing)?;
             let bytes = self.fetch(url, 0).await.ok_or_else(missing)?;
             files::restore(&path, Some((bytes, Default::default())));
         }
@@ -268,36 +293,42 @@ impl Worker {
         self.notice(Notice::Runs(heads, troubles));
     }
 
-    async fn estimate(&self, experiment: &Experiment) -> Result<Estimate> {
+    /// Answers a question for an estimate, unless another has followed it: people type.
+    async fn estimate(&self, experiment: &Experiment) {
+        let number = self.num_estimates.get() + 1;
+        self.num_estimates.set(number);
+        let is_latest = || self.num_estimates.get() == number;
+        sleep(SETTLE_SECS).await;
+        if !is_latest() {
+            return;
+        }
+        let estimate = self.try_estimate(experiment).await.map_err(|error| error.to_string());
+        if is_latest() {
+            self.notice(Notice::Estimate(estimate));
+        }
+    }
+
+    async fn try_estimate(&self, experiment: &Experiment) -> Result<Estimate> {
         self.ensure_data(experiment).await?;
-        let split = data::open(&experiment.data, &experiment.model)?;
-        let steps_per_epoch = Loader::new(split.train, experiment)?.steps_per_epoch();
-        let (estimate, _) = step::estimate(experiment, &Device::Cpu)?;
-        Ok(Estimate {
-            params: estimate.params as u64,
-            total_steps: Schedule::new(experiment, steps_per_epoch).total_steps(),
-            memory_bytes: (estimate.arena_bytes + estimate.region_bytes) as u64,
-            step_flops: estimate.step_flops,
-            secs: None,
-        })
+        let (device, _) = self.device().await?;
+        let flops_per_sec = self.pace.borrow_mut().flops_per_sec(Path::new(RUNS_DIR), &device);
+        pace::estimate(experiment, &device, flops_per_sec)
     }
 
     /// What this browser can do.
     async fn abilities(&self) -> Abilities {
-        let (device, summary, help) = match Device::open(self.choice(), None).await {
+        let About { user_agent, is_secure, has_webgpu, storage_trouble, .. } = &self.about;
+        let help = advice::help(Browser { user_agent, is_secure: *is_secure, has_webgpu: *has_webgpu });
+        let (device, summary, help) = match self.device().await {
             Ok((Device::Gpu(gpu, _), _)) => {
-                let tier = gpu.tier().short_name();
                 let place = if gpu.is_software() { "WebGPU, which computes on the processor here" } else { "its GPU through WebGPU" };
-                (format!("{}, {tier}", gpu.info.name), format!("This browser trains on {place}."), String::new())
+                (badge_of(&gpu), format!("This browser trains on {place}."), "")
             }
-            Ok((Device::Cpu, why)) => {
-                let help = "WebGPU is much faster: a current Chrome, Edge or Safari has it, Firefox on Windows and macOS too";
-                ("cpu (WASM)".to_string(), format!("This browser trains on the processor ({why})."), help.to_string())
-            }
-            Err(error) => ("cpu (WASM)".to_string(), format!("This browser trains on the processor: {error}."), String::new()),
+            Ok((Device::Cpu, why)) => ("cpu (WASM)".to_string(), format!("This browser trains on the processor ({why})."), help),
+            Err(error) => ("cpu (WASM)".to_string(), format!("This browser trains on the processor: {error}."), help),
         };
-        let help = if self.about.storage_trouble.is_empty() { help } else { self.about.storage_trouble.clone() };
-        Abilities { device, summary, help, can_train: true }
+        let help = [help, storage_trouble].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(". ");
+        Abilities { device, summary, help, drop_trouble: String::new(), can_train: true }
     }
 }
 
