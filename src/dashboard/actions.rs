@@ -57,12 +57,14 @@ fn one(app: &mut Dashboard, ctx: &Context, action: Action) {
         }
         Action::SwitchTheme => ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark }),
         Action::PickFiles => {
-            if !host.pick_files() {
+            let has_dialog = host.pick_files();
+            if !has_dialog {
                 model.path_entry = Some(String::new());
             }
         }
         Action::PickFolder => {
-            if !host.pick_folder() {
+            let has_dialog = host.pick_folder();
+            if !has_dialog {
                 model.path_entry = Some(String::new());
             }
         }
