@@ -103,7 +103,7 @@ pub fn list(runs_dir: &Path) -> Result<Listing> {
         // A hidden folder is one that an import is filling; that of a sweep holds runs of its own.
         let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let is_campaign = [SWEEP_FILE, EDGE_FILE].iter().any(|name| files::is_file(&path.join(name)));
-        if files::is_dir(&path) && !is_hidden && !is_campaign {
+        if files::is_dir(&path) && !is_hidden && !is_campaign && !is_unbegun(&path) {
             match read_header(&path) {
                 Ok(header) => listing.runs.push(header),
                 Err(error) => listing.unreadable.push(error),
@@ -117,6 +117,13 @@ pub fn list(runs_dir: &Path) -> Result<Listing> {
         (second, written.ok(), run.meta.id.clone())
     });
     Ok(listing)
+}
+
+/// Whether a process is making this folder, or was killed while it did: it has no `run.json` and nothing else to lose.
+fn is_unbegun(path: &Path) -> bool {
+    let is_written = |name: &str| files::read(&path.join(name)).is_ok_and(|bytes| !bytes.is_empty());
+    let is_claimed = files::is_file(&path.join(file::LOCK)) || files::list(path).is_ok_and(|entries| entries.is_empty());
+    is_claimed && !files::is_file(&path.join(file::META)) && !is_written(file::METRICS)
 }
 
 /// Length of `20260509-073045`.

@@ -33,8 +33,11 @@ mod measure;
 mod begin;
 /// A lost device, and the session on a new one.
 mod revive;
+/// How fast steps come.
+pub mod pace;
 
 use begin::{Beginning, begin};
+use pace::Pace;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,9 +144,7 @@ pub struct Session<'a> {
     is_paused: bool,
     /// Learning rates of steps whose numbers have not arrived.
     pending: VecDeque<(u64, f64)>,
-    collected_secs: f64,
-    /// Spent waiting for images since then.
-    waited_secs: f64,
+    pace: Pace,
     best_top1: Option<f64>,
     evaluated: Option<Totals>,
     done: Done,
@@ -181,8 +182,7 @@ impl<'a> Session<'a> {
             fixed_lr: None,
             is_paused: false,
             pending: VecDeque::new(),
-            collected_secs: platform::now_secs(),
-            waited_secs: 0.0,
+            pace: Pace::new(platform::now_secs()),
             best_top1: None,
             evaluated: None,
             done: Done::default(),
@@ -254,14 +254,14 @@ impl<'a> Session<'a> {
         if self.step == 0 && self.probe_batch.is_due(0) {
             self.probe(false).await?;
         }
-        self.collected_secs = platform::now_secs();
+        self.pace = Pace::new(platform::now_secs());
         while self.step < self.last_step {
             if let Some(status) = self.obey(commands).await? {
                 return Ok(status);
             }
             let waited_before = prefetch.waited();
             let Some(batch) = prefetch.next().transpose()? else { break };
-            self.waited_secs += (prefetch.waited() - waited_before).as_secs_f64();
+            self.pace.wait((prefetch.waited() - waited_before).as_secs_f64());
             self.tell_unreadable()?;
             let lr = self.lr_at(self.step);
             self.trainer.step(self.step, lr, &batch.pictures, &batch.targets)?;
@@ -315,11 +315,7 @@ impl<'a> Session<'a> {
         if arrived.is_empty() {
             return Ok(false);
         }
-        let now_secs = platform::now_secs();
-        let elapsed_secs = (now_secs - self.collected_secs).max(1e-9);
-        let step_secs = elapsed_secs / arrived.len() as f64;
-        let data_wait = (self.waited_secs / elapsed_secs).min(1.0);
-        (self.collected_secs, self.waited_secs) = (now_secs, 0.0);
+        let (step_secs, data_wait) = self.pace.arrived(arrived.len(), platform::now_secs());
         let images_per_sec = self.experiment().train.batch as f64 / step_secs;
         let halts = self.experiment().train.on_crash == "stop";
         for numbers in arrived {

@@ -69,7 +69,7 @@ fn a_dropped_folder_of_a_live_run_is_shown_and_followed_once() {
     let mut harness = window(&ctx, native);
     // Deselected and selected again before it is open.
     harness.run_steps(1);
-    assert_eq!(harness.state().model.view.runs, [key.clone()]);
+    assert_eq!(harness.state().model.view.runs, std::slice::from_ref(&key));
     for _ in 0..3 {
         let model = &mut harness.state_mut().model;
         model.view.toggle_run(&key);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::pace::Pace;
 use super::{Session, evaluate};
 use crate::error::Result;
 use crate::model::parameters::Source;
@@ -41,7 +42,7 @@ impl Session<'_> {
         }
         if is_probe_due || is_eval_due || is_checkpoint_due {
             // Numbers of earlier steps were waited for above: the clock of the next ones starts here.
-            (self.collected_secs, self.waited_secs) = (platform::now_secs(), 0.0);
+            self.pace = Pace::new(platform::now_secs());
         }
         Ok(false)
     }
