@@ -130,14 +130,7 @@ impl Dashboard {
                 // The list is read anew.
                 self.listed_secs = None;
             }
-            Notice::Named(old, new) => {
-                for key in model.view.runs.iter_mut().chain(&mut model.view.baseline) {
-                    if *key == old {
-                        key.clone_from(&new);
-                    }
-                }
-                model.runs.rename(&old, &new);
-            }
+            Notice::Named(old, new) => rename(model, &old, &new),
             Notice::Events(key, events) => {
                 if let Some(run) = model.runs.get_mut(&key) {
                     run.extend(&events);
@@ -265,6 +258,14 @@ fn select(model: &mut Model, key: &RunKey) {
     if model.view.screen == Screen::Start {
         model.view.screen = Screen::Train;
     }
+}
+
+/// Knows a run under another name from now on.
+fn rename(model: &mut Model, old: &RunKey, new: &RunKey) {
+    for key in model.view.runs.iter_mut().chain(&mut model.view.baseline).filter(|key| *key == old) {
+        key.clone_from(new);
+    }
+    model.runs.rename(old, new);
 }
 
 /// The state in plain words.

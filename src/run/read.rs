@@ -121,9 +121,9 @@ pub fn list(runs_dir: &Path) -> Result<Listing> {
 
 /// Whether a process is making this folder, or was killed while it did: it has no `run.json` and nothing else to lose.
 fn is_unbegun(path: &Path) -> bool {
-    let is_written = |name: &str| files::read(&path.join(name)).is_ok_and(|bytes| !bytes.is_empty());
-    let is_claimed = files::is_file(&path.join(file::LOCK)) || files::list(path).is_ok_and(|entries| entries.is_empty());
-    is_claimed && !files::is_file(&path.join(file::META)) && !is_written(file::METRICS)
+    let [lock, meta, metrics] = [file::LOCK, file::META, file::METRICS].map(|name| path.join(name));
+    let is_written = files::is_file(&metrics) && files::read(&metrics).is_ok_and(|bytes| !bytes.is_empty());
+    files::is_file(&lock) && !files::is_file(&meta) && !is_written
 }
 
 /// Length of `20260509-073045`.

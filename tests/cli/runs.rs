@@ -164,7 +164,6 @@ fn a_folder_whose_run_never_began_is_no_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = folder.path().join("runs/20260509-073045-killed");
     std::fs::create_dir_all(&run).expect("a folder");
-    vitrine_in(folder.path(), &["runs", "ls"]).done();
     std::fs::write(run.join("lock"), "").expect("a file");
     vitrine_in(folder.path(), &["runs", "ls"]).done();
     std::fs::write(run.join("metrics.jsonl"), "{\"kind\":\"step\"}\n").expect("a file");
