@@ -118,3 +118,23 @@ fn tables_are_saved_as_they_are_shown() {
         assert_eq!(text.lines().count(), num_lines, "{text}");
     }
 }
+
+#[test]
+fn no_learning_rate_is_sent_that_nobody_asked_for() {
+    let mut unbegun = live();
+    unbegun.events.retain(|event| !matches!(event, RunEvent::Step(_)));
+    let with_lr = |lr: f64| {
+        let mut live = live();
+        live.events.iter_mut().for_each(|event| {
+            if let RunEvent::Step(stat) = event {
+                stat.lr = lr;
+            }
+        });
+        live
+    };
+    for run in [unbegun, with_lr(0.0), with_lr(1e-12), with_lr(1e20), with_lr(f64::NAN)] {
+        let (mut harness, log, _) = Stage::new(vec![run.clone()], format!("train?runs={}", run.key())).open();
+        harness.run_steps(6);
+        assert!(log.borrow().commands.is_empty(), "{:?}", log.borrow().commands);
+    }
+}

@@ -15,7 +15,7 @@ use crate::dashboard::widgets::{card, feed, group_strip, sign, update_strip};
 use crate::dashboard::words;
 use crate::run::command::Command;
 use crate::run::event::Status;
-use crate::run::number::short;
+use crate::run::number::{is_finite, short};
 use crate::run::report::grouped;
 
 /// Height of the large chart.
@@ -131,7 +131,9 @@ fn numbers(ui: &mut Ui, run: &Run, step: u64) {
 /// What a training under way can be asked.
 fn controls(ui: &mut Ui, run: &Run, actions: &mut Vec<Action>) {
     let key = &run.head.key;
-    live_lr(ui, key, run.state.standing.step.as_ref().map_or(0.0, |stat| stat.lr), actions);
+    if let Some(stat) = run.state.standing.step.as_ref().filter(|stat| is_finite(stat.lr)) {
+        live_lr(ui, key, stat.lr, actions);
+    }
     if ui.button("Checkpoint").on_hover_text("Write the weights now").clicked() {
         actions.push(Action::Command(key.clone(), Command::Checkpoint));
     }
@@ -190,7 +192,8 @@ fn live_lr(ui: &mut Ui, key: &RunKey, current_lr: f64, actions: &mut Vec<Action>
     const RANGE: std::ops::RangeInclusive<f64> = 1e-7..=1.0;
     let id = ui.scope_id().with(("lr", &key.0));
     let held: Option<[f64; 2]> = ui.data(|data| data.get_temp(id));
-    let [mut lr, before] = held.unwrap_or([current_lr; 2]);
+    // The widgets bring what lies outside their range into it, which is nobody's wish.
+    let [mut lr, before] = held.unwrap_or([current_lr.clamp(*RANGE.start(), *RANGE.end()); 2]);
     let label = ui.label("Learning rate");
     let slider = Slider::new(&mut lr, RANGE).logarithmic(true).show_value(false);
     let slider = ui.add(slider).labelled_by(label.id).on_hover_text("Replaces the schedule from the next step on");
