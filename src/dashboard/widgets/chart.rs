@@ -9,13 +9,15 @@ use egui_plot::{FilledArea, HLine, Line, LineStyle, Plot, PlotPoint, PlotTransfo
 
 use super::axes;
 use crate::dashboard::runs::{Metric, Run};
-use crate::dashboard::series::{Block, Series};
+use crate::dashboard::series::{Block, Extent, Series};
 use crate::dashboard::theme::{self, Palette};
 use crate::dashboard::view::XAxis;
 use crate::run::number::short;
 
 /// Height of the strip for numbers that are not finite, points.
 const STRIP_HEIGHT: f32 = 14.0;
+/// Share of its numbers below which a curve is flat.
+const LEAST_SPAN: f32 = 1e-5;
 /// How near the pointer must be to a mark, points.
 const MARK_REACH: f32 = 6.0;
 /// Numbers below this are drawn there on a logarithmic axis.
@@ -177,6 +179,14 @@ pub fn plot<'a>(ui: &Ui, spec: &ChartSpec, traces: &[Trace]) -> Plot<'a> {
     }
     for &[x, y] in &spec.corners {
         plot = plot.include_x(scale.x(x)).include_y(scale.y(y));
+    }
+    // A flat curve far from 0 has no height that the plot could show.
+    let extents = traces.iter().map(|trace| trace.run.curve(metric).raw.extent(0..trace.run.num_points()));
+    let extent = extents.fold(Extent::EMPTY, Extent::with);
+    if !extent.is_empty() && extent.high - extent.low <= LEAST_SPAN * extent.high.abs() {
+        for factor in [0.9, 1.1] {
+            plot = plot.include_y(scale.y(factor * f64::from(extent.high)));
+        }
     }
     plot
 }
