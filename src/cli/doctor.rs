@@ -58,6 +58,7 @@ struct Adapter {
     /// None: it cannot be opened, and `trouble` says why.
     open: Option<Opened>,
     kernels: Vec<Finding>,
+    /// Why it cannot be opened, or that it was lost in the middle of the test.
     trouble: Option<String>,
 }
 
@@ -198,24 +199,28 @@ fn kernel_table(findings: &[Finding]) -> Vec<String> {
 
 impl Adapter {
     fn details(&self) -> Vec<(&'static str, String)> {
-        let Some(open) = &self.open else {
-            return vec![("trouble", self.trouble.clone().unwrap_or_default())];
-        };
+        let limits = self.open.iter().flat_map(Opened::details);
+        limits.chain(self.trouble.clone().map(|trouble| ("trouble", trouble))).collect()
+    }
+}
+
+impl Opened {
+    fn details(&self) -> Vec<(&'static str, String)> {
         let mib = |bytes: u64| bytes >> 20;
         vec![
-            ("tier", open.tier.to_string()),
-            ("memory", format!("buffers of {} MiB, bindings of {} MiB", mib(open.buffer_bytes), mib(open.binding_bytes))),
+            ("tier", self.tier.to_string()),
+            ("memory", format!("buffers of {} MiB, bindings of {} MiB", mib(self.buffer_bytes), mib(self.binding_bytes))),
             (
                 "kernels",
                 format!(
                     "{} storage buffers, {} invocations and {} KiB a workgroup",
-                    open.storage_buffers,
-                    open.workgroup_invocations,
-                    open.workgroup_bytes / 1024
+                    self.storage_buffers,
+                    self.workgroup_invocations,
+                    self.workgroup_bytes / 1024
                 ),
             ),
-            ("shaders", if open.is_checked { "bounds checked (VITRINE_CHECKED=1)" } else { "trusted" }.to_string()),
-            ("timestamps", if open.has_timestamps { "yes" } else { "no" }.to_string()),
+            ("shaders", if self.is_checked { "bounds checked (VITRINE_CHECKED=1)" } else { "trusted" }.to_string()),
+            ("timestamps", if self.has_timestamps { "yes" } else { "no" }.to_string()),
         ]
     }
 }

@@ -140,7 +140,7 @@ fn retry(app: &mut Dashboard, key: &RunKey) {
 
 /// Pauses or resumes every selected training; without one, the playhead.
 fn play_pause(app: &mut Dashboard) {
-    let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.takes_commands()).map(|run| run.head.key.clone()).collect();
+    let running = app.model.trainings();
     app.model.is_playing = !app.model.is_playing;
     if running.is_empty() {
         // Playing from the end begins at the start.
@@ -160,7 +160,7 @@ fn play_pause(app: &mut Dashboard) {
 }
 
 fn step_once(app: &mut Dashboard) {
-    let running: Vec<_> = app.model.selected().into_iter().filter(|run| run.takes_commands()).map(|run| run.head.key.clone()).collect();
+    let running = app.model.trainings();
     if running.is_empty() {
         // The newest step has none behind it.
         let next = app.model.view.step.map(|step| step + 1);

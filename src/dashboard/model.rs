@@ -151,9 +151,15 @@ impl Model {
         self.view.step.unwrap_or(u64::MAX).min(run.last_step())
     }
 
-    /// The selected training of these screens that is under way, if one is.
+    /// The first selected training of these screens that is under way, if one is.
     pub fn training(&self) -> Option<&Run> {
         self.selected().into_iter().find(|run| run.takes_commands())
+    }
+
+    /// All of them.
+    pub fn trainings(&self) -> Vec<RunKey> {
+        let under_way = self.selected().into_iter().filter(|run| run.takes_commands());
+        under_way.map(|run| run.head.key.clone()).collect()
     }
 
     /// The patch under the pointer, or the chosen one.

@@ -63,6 +63,11 @@ impl Device {
         }
     }
 
+    /// Whether it no longer answers.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Gpu(gpu, _) if gpu.is_lost())
+    }
+
     /// Why its kernels are not those of the adapter's own tier, if they are not.
     pub fn why_tier(&self) -> Option<&str> {
         match self {

@@ -102,7 +102,7 @@ fn setting(ui: &mut Ui, model: &mut Model) {
     let mut is_started = false;
     let orders = model.twin.orders();
     let is_possible = orders.is_ok() && model.abilities.can_train;
-    let running: Vec<RunKey> = model.selected().into_iter().filter(|run| run.takes_commands()).map(|run| run.head.key.clone()).collect();
+    let running = model.trainings();
     let mut is_stopped = false;
     let start = |ui: &mut Ui| {
         let label = RichText::new("Start both").font(theme::title_font(theme::SIZE_BODY)).color(palette.on_accent);

@@ -74,8 +74,7 @@ impl Estimates {
     }
 
     fn estimate(&mut self, experiment: &Experiment) -> Result<Estimate> {
-        let is_lost = |device: &Device| matches!(device, Device::Gpu(gpu, _) if gpu.is_lost());
-        let device = match self.device.take().filter(|device| !is_lost(device)) {
+        let device = match self.device.take().filter(|device| !device.is_lost()) {
             Some(device) => device,
             None => Device::open(DeviceChoice::Auto, None).wait()?.0,
         };

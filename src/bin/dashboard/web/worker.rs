@@ -250,8 +250,7 @@ impl Worker {
 
     /// The device that trains, opened once: for questions, not for trainings, which open their own.
     async fn device(&self) -> Result<(Device, String)> {
-        let is_lost = |device: &Device| matches!(device, Device::Gpu(gpu, _) if gpu.is_lost());
-        let known = self.device.borrow().clone().filter(|(device, _)| !is_lost(device));
+        let known = self.device.borrow().clone().filter(|(device, _)| !device.is_lost());
         if let Some(known) = known {
             return Ok(known);
         }
