@@ -34,16 +34,15 @@ pub struct Sampled {
     pub lines: Vec<Vec<Option<Place>>>,
 }
 
-/// The smoothed curve of a run at a place of the axis; none before its first and after its last step.
+/// The smoothed curve of a run at a place of the axis; none before its first and after its last step, and where the
+/// run has no finite number.
 fn value_at(run: &Run, metric: Metric, axis: XAxis, x: f64) -> Option<f64> {
     let count = run.num_points();
     if count == 0 || x < run.x_at(axis, 0) || x > run.x_at(axis, count - 1) {
         return None;
     }
     let ix = run.point_near(run.step_of_x(axis, x))?;
-    // Where the run has no finite number, its running mean has none to go on with.
-    let is_there = run.curve(metric).raw.get(ix).is_some_and(is_finite);
-    run.curve(metric).smooth.get(ix).filter(|&value| is_there && is_finite(value))
+    run.curve(metric).smooth.get(ix).filter(|&value| is_finite(value))
 }
 
 /// The lines of groups, less the baseline where there is one, at places evenly spread over the axis as it is drawn.
